@@ -1,0 +1,1 @@
+"""The commands: one module each, the only files that touch absl flags."""

@@ -1,0 +1,97 @@
+"""Files and directories that appear whole or not at all.
+
+Everything is written beside its final place, flushed to the disk and then renamed, so that a run
+that is killed at any instant leaves either the old content or the new, never half of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Iterator, Union
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+_TEMPORARY_PREFIX = ".partial-"
+
+
+def write_text_atomically(path: PathLike, text: str) -> None:
+    """Writes ``text`` (UTF-8, newlines as they are) to ``path``, replacing what was there."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
+    try:
+        # mkstemp makes the file private to its owner; a run directory is read by others.
+        os.fchmod(descriptor, 0o666 & ~_umask())
+        with open(descriptor, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_json_atomically(path: PathLike, value: Any) -> None:
+    """Writes ``value`` as indented JSON, keys in their own order, non-ASCII text kept readable."""
+    write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def publish_directory(path: PathLike) -> Iterator[Path]:
+    """Yields an empty directory beside ``path`` that takes its name when the block succeeds.
+
+    A directory that already stands at ``path`` is replaced. Left-overs of killed writers of the
+    same ``path`` are removed first.
+
+    Args:
+        path: Where the finished directory shall stand.
+
+    Yields:
+        The temporary directory to fill.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f"{_TEMPORARY_PREFIX}{path.name}"
+    outgoing = path.parent / f"{_TEMPORARY_PREFIX}old-{path.name}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(outgoing, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        _sync_tree(temporary)
+        if path.exists():
+            os.replace(path, outgoing)
+        os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _sync(path.parent)
+    shutil.rmtree(outgoing, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_tree(root: Path) -> None:
+    for directory, _, names in os.walk(root):
+        for name in names:
+            _sync(Path(directory) / name)
+        _sync(Path(directory))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
