@@ -1,0 +1,160 @@
+"""How every command starts and how it ends.
+
+A command's module defines its flags, ``main`` and an ``entry`` that calls ``run(main)``. Whatever a
+user can do wrong ends in one line on stderr and an exit code:
+
+======  ============================================================================
+code    meaning
+======  ============================================================================
+0       done, or help was asked for
+1       something outside the program is wrong: a file, a corpus, a model, the disk
+2       the command was called in a way that it does not take
+130     interrupted from the keyboard
+141     whoever read the output has stopped reading
+======  ============================================================================
+
+TensorFlow is slow to import, so a command's module imports it inside ``main``, after its flags have
+been parsed: help and usage errors come at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, Callable, NoReturn
+
+from absl import flags
+
+from bioner_tf.errors import BionerError, UsageError
+
+Main = Callable[[list[str]], None]
+
+_INTERRUPTED = 130
+_OUTPUT_CLOSED = 141
+
+
+def run(main: Main, flag_values: flags.FlagValues = flags.FLAGS) -> NoReturn:
+    """Parses the command line, calls ``main`` and leaves the process.
+
+    Args:
+      main: The command. It gets the program's name as the only element of its argument list; the
+        docstring of its module is the summary that ``--help`` shows.
+      flag_values: The flags that the command has defined.
+
+    Raises:
+      SystemExit: Always; the module's docstring lists the codes.
+    """
+    _quieten_tensorflow()
+    program = Path(sys.argv[0]).name
+    try:
+        _define_help(main, program, flag_values)
+        main(_parse(sys.argv, program, flag_values))
+        # A reader that has gone away is noticed here, not in the interpreter's last breath.
+        sys.stdout.flush()
+    except BionerError as error:
+        _leave(f"error: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        _leave("interrupted", _INTERRUPTED)
+    except BrokenPipeError:
+        # Python would complain once more when it flushes the dead stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_OUTPUT_CLOSED)
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        where = "" if error.filename is None else f"{error.filename}: "
+        _leave(f"error: {where}{error.strerror}", BionerError.exit_code)
+    sys.exit(0)
+
+
+def _quieten_tensorflow() -> None:
+    # At level 2, TensorFlow 2.15 still greets every user with three lines about CUDA factories.
+    # What really fails is raised as a Python exception all the same.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The project knows that tensorflow-addons is at its end of life; a user cannot act on it.
+    warnings.filterwarnings(
+        "ignore",
+        message=r"\s*TensorFlow Addons \(TFA\) has ended development",
+        category=UserWarning,
+    )
+
+
+def _parse(argv: list[str], program: str, flag_values: flags.FlagValues) -> list[str]:
+    """Sets the flags from ``argv``.
+
+    Returns:
+      The program's name, which is all that may be left over.
+
+    Raises:
+      UsageError: An unknown flag, a wrong value, a flagfile that cannot be read, or a bare word.
+    """
+    help_hint = f"(see {program} --help)"
+    try:
+        left_over = flag_values(argv)
+    except flags.Error as error:
+        # absl begins some of its messages with "ERROR::" and wraps others.
+        message = " ".join(str(error).replace("ERROR::", "").split())
+        raise UsageError(f"{message} {help_hint}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"a flagfile is not UTF-8 text: {error} {help_hint}") from error
+    if len(left_over) > 1:
+        raise UsageError(
+            f"unexpected argument {left_over[1]!r}: every setting is a flag, like --name=value "
+            f"{help_hint}"
+        )
+    return left_over
+
+
+class _HelpFlag(flags.BooleanFlag):
+    """A flag that prints a text and leaves with success as soon as it is met.
+
+    Args:
+      name: The flag's name.
+      render: Makes the text.
+      help_text: What the flag's own help says.
+      short_name: One letter, or None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        render: Callable[[], str],
+        help_text: str,
+        short_name: str | None = None,
+    ) -> None:
+        super().__init__(name, False, help_text, short_name=short_name)
+        self._render = render
+
+    def parse(self, arg: Any) -> None:
+        """Prints and leaves, unless the flag is given as ``--nohelp``."""
+        super().parse(arg)
+        if self.value:
+            print(self._render())
+            sys.stdout.flush()
+            sys.exit(0)
+
+
+def _define_help(main: Main, program: str, flag_values: flags.FlagValues) -> None:
+    summary = inspect.getdoc(inspect.getmodule(main)) or ""
+    usage = f"{summary}\n\nusage: {program} [--flag=value ...]\n"
+
+    def render_own() -> str:
+        own = flag_values.module_help(main.__module__)
+        return f"{usage}{own}\n\n--flagfile=FILE reads flags from a file; --helpfull shows all."
+
+    def render_all() -> str:
+        return f"{usage}{flag_values.get_help()}"
+
+    for flag in (
+        _HelpFlag("help", render_own, "Show this command's flags and leave.", short_name="h"),
+        _HelpFlag("helpfull", render_all, "Show all flags and leave."),
+    ):
+        flags.DEFINE_flag(flag, flag_values, module_name=__name__)
+
+
+def _leave(message: str, exit_code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(exit_code)

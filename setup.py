@@ -1,0 +1,70 @@
+"""Packages bioner_tf: what it needs, what it ships and which commands it installs."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+COMMANDS = ("train", "evaluate", "export", "tag", "demo")
+
+
+def read_version() -> str:
+    """Reads the version without importing the package, which need not be importable yet."""
+    source = (ROOT / "bioner_tf" / "__init__.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
+    if match is None:
+        raise RuntimeError('bioner_tf/__init__.py: expected a line like __version__ = "1.2.3"')
+    return match.group(1)
+
+
+setup(
+    name="bioner_tf",
+    version=read_version(),
+    description="Multi-task biomedical named-entity taggers on TensorFlow, with SavedModel export",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords="named entity recognition, biomedical text mining, multi-task learning, CRF",
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Bio-Informatics",
+        "Topic :: Text Processing :: Linguistic",
+    ],
+    # tensorflow-addons has wheels for no later Python.
+    python_requires=">=3.9,<3.12",
+    # An allow-list: the folders flags/ and export/ must never become packages of that name.
+    packages=find_packages(include=["bioner_tf", "bioner_tf.*"]),
+    package_data={"bioner_tf": ["data/demo/*.txt"]},
+    install_requires=[
+        "absl-py>=2.0",
+        # Older releases of gensim 4.3 import what SciPy 1.13 has removed, without saying so.
+        "gensim>=4.3.3",
+        "numpy>=1.23.5,<2",
+        "tensorflow>=2.15,<2.16",
+        "tensorflow-addons==0.23.*",
+    ],
+    extras_require={
+        # The two ends of a range are the newest releases for Python 3.9 and for Python 3.11.
+        "dev": [
+            "hypothesis>=6.141,<7",
+            "mypy>=1.19,<2.5",
+            "pytest>=8.4,<9.3",
+            "pytest-xdist>=3.8,<3.9",
+            "ruff>=0.17.6,<0.18",
+            "seqeval>=1.2.2,<1.3",
+        ],
+        "plot": ["matplotlib>=3.9,<3.12"],
+    },
+    entry_points={
+        "console_scripts": [
+            f"bioner-{command} = bioner_tf.cli.{command}:entry" for command in COMMANDS
+        ],
+    },
+)
