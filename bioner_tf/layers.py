@@ -1,0 +1,225 @@
+"""The layers that the sharing structures are assembled from.
+
+All take sequences batch first with padding on the right, and none lets padding change a result.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Sequence
+
+import tensorflow as tf
+from tensorflow import keras
+
+from bioner_tf.recurrence import run_lstms
+
+
+def sequence_mask(lengths: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Returns 1 on real tokens and 0 on padding, shaped (batch, time, 1) for ``like``."""
+    return tf.sequence_mask(lengths, tf.shape(like)[1], dtype=like.dtype)[:, :, None]
+
+
+def uniform_embedding(dim: int) -> keras.initializers.Initializer:
+    """The initial distribution of embeddings: uniform in ±sqrt(3 / dim), hence of variance 1 / dim.
+
+    Source: Ma and Hovy (2016), the paper's reference 16; the paper itself names none.
+    """
+    bound = math.sqrt(3.0 / dim)
+    return keras.initializers.RandomUniform(-bound, bound)
+
+
+class SeededDropout(keras.layers.Layer):
+    """Dropout whose mask is a function of (seed, updates so far): a resumed run draws it again.
+
+    Args:
+        rate: Probability in [0, 1) that a value is dropped; the others are scaled by 1/(1-rate).
+        seed: Two whole numbers, different for every place of dropout in a model and every run.
+        updates: int64 scalar variable that no two training steps find at the same value.
+    """
+
+    def __init__(self, rate: float, seed: tuple[int, int], updates: tf.Variable, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self._seed = seed
+        # Not an attribute of the layer's own: Keras would count it among its weights.
+        self._updates = lambda: updates
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Drops values while training; gives the inputs back otherwise."""
+        if not training or self.rate == 0:
+            return inputs
+        seed = tf.random.experimental.stateless_fold_in(
+            tf.constant(self._seed, tf.int64), self._updates()
+        )
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.random.experimental.stateless_fold_in(seed, replica)
+        kept = tf.random.stateless_uniform(tf.shape(inputs), seed, dtype=inputs.dtype) >= self.rate
+        return tf.where(kept, inputs / (1 - self.rate), tf.zeros_like(inputs))
+
+
+class CharCNN(keras.layers.Layer):
+    """A word's vector from its characters: convolution, maximum over the positions, tanh.
+
+    A form of ``n`` characters has ``n + width - 1`` positions: it is padded with ``width - 1`` zeros
+    on both sides. The maximum is over these only, so that a longer neighbour changes nothing.
+
+    Args:
+        num_characters: Rows of the character table (padding and unknown included).
+        dim: Width of a character's vector.
+        filters: Filters of the convolution, the width of the result.
+        width: Characters that a filter spans.
+        dropout: Layer applied to the characters' vectors.
+
+    Source: paper, "Baseline single-task model", the embedding layer.
+    """
+
+    def __init__(
+        self,
+        num_characters: int,
+        dim: int,
+        filters: int,
+        width: int,
+        dropout: keras.layers.Layer,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.width = width
+        self.embedding = keras.layers.Embedding(
+            num_characters, dim, embeddings_initializer=uniform_embedding(dim), name="embedding"
+        )
+        self.convolution = keras.layers.Conv1D(filters, width, name="convolution")
+        self.dropout = dropout
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Encodes each distinct form once and hands the result to its tokens.
+
+        Args:
+            inputs: The forms' characters, int32 (forms, max_chars), padded with 0, and the form of
+                each token, int32 (batch, time).
+            training: Whether dropout is on; its mask is drawn for a form, not for each token.
+
+        Returns:
+            float32 (batch, time, filters).
+        """
+        char_ids, form_ids = inputs
+        lengths = tf.math.count_nonzero(char_ids, axis=1, dtype=tf.int32)
+        vectors = self.embedding(char_ids)
+        vectors = self.dropout(vectors * sequence_mask(lengths, vectors), training=training)
+        margin = self.width - 1
+        # (forms, max_chars + width - 1, filters)
+        windows = self.convolution(tf.pad(vectors, ((0, 0), (margin, margin), (0, 0))))
+        real = tf.sequence_mask(lengths + margin, tf.shape(windows)[1])[:, :, None]
+        windows = tf.where(real, windows, windows.dtype.min)
+        return tf.gather(tf.tanh(tf.reduce_max(windows, axis=1)), form_ids)
+
+
+class BiLSTM(keras.layers.Layer):
+    """The weights of one Bi-LSTM: those of ``keras.layers.Bidirectional(LSTM)``.
+
+    Orthogonal recurrent weights, Glorot-uniform input weights, forget bias 1. ``SideBySide`` runs it.
+
+    Args:
+        units: Units in each direction.
+
+    Source: paper, "Bi-directional long short-term memory".
+    """
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.bidirectional = keras.layers.Bidirectional(
+            keras.layers.LSTM(units, return_sequences=True), name="bidirectional"
+        )
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the weights for inputs (batch, time, features)."""
+        self.bidirectional.build(input_shape)
+        super().build(input_shape)
+
+    @property
+    def directions(self) -> tuple[keras.layers.Layer, keras.layers.Layer]:
+        """The LSTM cells, forward and backward, with their kernel, recurrent kernel and bias."""
+        return (self.bidirectional.forward_layer.cell, self.bidirectional.backward_layer.cell)
+
+
+class SideBySide(keras.layers.Layer):
+    """Runs several Bi-LSTMs over the same inputs, all in one recurrence a direction.
+
+    On a GPU a training step runs Keras's cuDNN LSTM instead: the same variables, the same numbers.
+
+    Args:
+        bilstms: The Bi-LSTMs, all with the same number of units.
+    """
+
+    def __init__(self, bilstms: Sequence[BiLSTM], **kwargs):
+        super().__init__(**kwargs)
+        self.bilstms = list(bilstms)
+
+    def build(self, input_shape: Sequence[tf.TensorShape]) -> None:
+        """Makes the weights of those that have none yet."""
+        for bilstm in self.bilstms:
+            if not bilstm.built:
+                bilstm.build(input_shape[0])
+        super().build(input_shape)
+
+    def call(
+        self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
+    ) -> list[tf.Tensor]:
+        """Runs the Bi-LSTMs.
+
+        Args:
+            inputs: Features, float32 (batch, time, features), and lengths, int32 (batch,).
+            training: Whether a gradient is wanted; only then a GPU's own LSTM is used, so that an
+                exported graph runs everywhere.
+
+        Returns:
+            For each Bi-LSTM float32 (batch, time, 2 * units), forward then backward; 0 on padding.
+        """
+        features, lengths = inputs
+        mask = sequence_mask(lengths, features)
+        if training and tf.config.list_physical_devices("GPU"):
+            return [self._run_keras(bilstm, features, mask) for bilstm in self.bilstms]
+        forward, backward = zip(*(bilstm.directions for bilstm in self.bilstms))
+        reverse = lambda x: tf.reverse_sequence(x, lengths, seq_axis=1)  # noqa: E731
+        ahead = _run_direction(forward, features)
+        back = [reverse(hidden) for hidden in _run_direction(backward, reverse(features))]
+        return [tf.concat(pair, axis=-1) * mask for pair in zip(ahead, back)]
+
+    @staticmethod
+    def _run_keras(bilstm: BiLSTM, features: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        return bilstm.bidirectional(features, mask=mask[:, :, 0] > 0) * mask
+
+
+def _run_direction(cells: Sequence[keras.layers.Layer], features: tf.Tensor) -> list[tf.Tensor]:
+    """Runs one direction of several LSTMs over (batch, time, features), padding at the end."""
+    kernels = tf.concat([cell.kernel for cell in cells], axis=1)
+    biases = tf.concat([cell.bias for cell in cells], axis=0)
+    batch, time, _ = tf.unstack(tf.shape(features))
+    # All steps of all LSTMs in one matmul: (time, batch, n * 4 * units).
+    projected = tf.tensordot(tf.transpose(features, (1, 0, 2)), kernels, 1) + biases
+    projected = tf.reshape(projected, (time, batch, len(cells), 4 * cells[0].units))
+    hidden = run_lstms(
+        tf.transpose(projected, (0, 2, 1, 3)), tf.stack([cell.recurrent_kernel for cell in cells])
+    )
+    # (n, batch, time, units)
+    return tf.unstack(tf.transpose(hidden, (1, 2, 0, 3)), num=len(cells))
+
+
+class GatedInteraction(keras.layers.Layer):
+    """The gate of one corpus: how much of its private features passes, told by the others' features.
+
+    G_k = P_k * sigmoid(sum over j != k of W_{j->k} P_j + b_k): with two corpora the paper's formula.
+
+    Source: paper, Eq. 18 and 19.
+    """
+
+    def build(self, input_shape: Sequence[tf.TensorShape]) -> None:
+        """Makes W (the W_{j->k} stacked) and b for inputs [own, *others]."""
+        self.gate = keras.layers.Dense(input_shape[0][-1], activation="sigmoid", name="gate")
+        self.gate.build((None, None, sum(shape[-1] for shape in input_shape[1:])))
+        super().build(input_shape)
+
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Gates the first of ``inputs``, each float32 (batch, time, units), by the others."""
+        own, *others = inputs
+        return own * self.gate(tf.concat(others, axis=-1))
