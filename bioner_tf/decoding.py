@@ -1,0 +1,308 @@
+"""What can be asked of a linear-chain CRF, whatever made its scores.
+
+Every CRF of the project comes down to one tensor, its *potentials*,
+``float (batch, time, num_tags, num_tags)``: ``potentials[b, t, i, j]`` is the score, in nats, of
+tag ``j`` at token ``t`` after tag ``i`` at token ``t - 1``. The first token has no predecessor:
+there only row ``i = 0`` counts. A sequence's score is the sum of its potentials, its probability
+``exp(score - log Z)``. Tokens lie on the left, padding on the right; whatever stands at padding
+counts for nothing. ``time`` and all lengths are at least 1.
+
+The functions are plain TensorFlow (core ops, ``float32`` or ``float64``), vectorised over the
+batch, one loop over time each. No number grows with the sentence: every recursion subtracts its
+running maximum, so a sentence of 256 tokens is as exact as one of two.
+
+The way to marginals is :func:`normalise`: it turns potentials into the conditional probabilities
+of the same distribution, read as a Markov chain, in the same layout. Everything else (token
+marginals, the probability of a span) is a short product over that chain.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# Finite, so that no inf - inf can arise; and so low that, in either precision, its exponential
+# is zero beside any real score.
+FORBIDDEN = -1e9
+
+
+def restrict(
+    potentials: tf.Tensor,
+    legal_starts: tf.Tensor,
+    legal_transitions: tf.Tensor,
+    legal_ends: tf.Tensor,
+    lengths: tf.Tensor,
+) -> tf.Tensor:
+    """Rules out illegal tag sequences by setting their potentials to :data:`FORBIDDEN`.
+
+    Args:
+        potentials: float (batch, time, num_tags, num_tags).
+        legal_starts: bool (num_tags,), the tags that a sentence may start with.
+        legal_transitions: bool (num_tags, num_tags), ``[from, to]``.
+        legal_ends: bool (num_tags,), the tags that a sentence may end with.
+        lengths: int32 (batch,), tokens in each row, at least 1.
+
+    Returns:
+        float (batch, time, num_tags, num_tags): the potentials of the restricted CRF.
+    """
+    positions = tf.range(tf.shape(potentials)[1])
+    # (time, num_tags, num_tags)
+    legal = tf.where(
+        (positions == 0)[:, tf.newaxis, tf.newaxis],
+        tf.convert_to_tensor(legal_starts)[tf.newaxis, tf.newaxis, :],
+        tf.convert_to_tensor(legal_transitions)[tf.newaxis],
+    )
+    is_last = positions[tf.newaxis] == lengths[:, tf.newaxis] - 1  # (batch, time)
+    # (batch, time, 1, num_tags)
+    may_stop = tf.convert_to_tensor(legal_ends) | ~is_last[:, :, tf.newaxis, tf.newaxis]
+    return tf.where(legal & may_stop, potentials, tf.constant(FORBIDDEN, potentials.dtype))
+
+
+def viterbi(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """The most probable tag sequence of every row; of equal ones, that of the lowest tag ids.
+
+    Args:
+        potentials: float (batch, time, num_tags, num_tags).
+        lengths: int32 (batch,), at least 1.
+
+    Returns:
+        int32 (batch, time): tag ids, 0 at padding.
+    """
+    steps = _time_major(potentials)
+    time, batch, num_tags = tf.shape(steps)[0], tf.shape(steps)[1], tf.shape(steps)[2]
+    stay = tf.tile(tf.range(num_tags)[tf.newaxis], [batch, 1])  # (batch, num_tags)
+
+    def step_forward(
+        t: tf.Tensor, best: tf.Tensor, pointers: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+        # (batch, to, from): the maximum over the innermost axis is the fast one.
+        scores = tf.transpose(best[:, :, tf.newaxis] + steps[t], [0, 2, 1])
+        reached = _below_its_maximum(tf.reduce_max(scores, axis=-1))
+        is_token = (t < lengths)[:, tf.newaxis]
+        pointer = tf.where(is_token, tf.argmax(scores, axis=-1, output_type=tf.int32), stay)
+        return t + 1, tf.where(is_token, reached, best), pointers.write(t, pointer)
+
+    _, best, pointers = tf.while_loop(
+        lambda t, *_: t < time,
+        step_forward,
+        (1, _below_its_maximum(steps[0, :, 0]), _steps_array(tf.int32, time)),
+    )
+
+    def step_back(
+        t: tf.Tensor, tag: tf.Tensor, path: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+        previous = tf.gather(pointers.read(t), tag, axis=1, batch_dims=1)
+        return t - 1, previous, path.write(t - 1, previous)
+
+    last_tag = tf.argmax(best, axis=-1, output_type=tf.int32)  # (batch,)
+    path = _steps_array(tf.int32, time).write(time - 1, last_tag)
+    _, _, path = tf.while_loop(lambda t, *_: t > 0, step_back, (time - 1, last_tag, path))
+    tags = tf.ensure_shape(_batch_major(path.stack()), potentials.shape[:2])
+    return tf.where(tf.sequence_mask(lengths, time), tags, 0)
+
+
+def normalise(potentials: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turns potentials into the conditional log-probabilities of the same distribution.
+
+    Args:
+        potentials: float (batch, time, num_tags, num_tags).
+        lengths: int32 (batch,), at least 1.
+
+    Returns:
+        A pair of
+
+        - chain: float (batch, time, num_tags, num_tags): ``log P(tag j at t | tag i at t - 1)``
+          given the whole sentence, ``log P(tag j at 0)`` in row 0 of the first token. Its rows sum
+          to one (as probabilities). Meaningless at padding.
+        - log_partition: float (batch,), log Z in nats.
+    """
+    steps = _time_major(potentials)
+    time = tf.shape(steps)[0]
+
+    def step(
+        t: tf.Tensor, beta: tf.Tensor, log_scale: tf.Tensor, betas: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
+        message = tf.reduce_logsumexp(steps[t] + beta[:, tf.newaxis, :], axis=-1)
+        scale = tf.reduce_max(message, axis=-1)  # (batch,)
+        is_token = t < lengths
+        beta = tf.where(is_token[:, tf.newaxis], message - scale[:, tf.newaxis], beta)
+        log_scale += tf.where(is_token, scale, tf.zeros_like(scale))
+        return t - 1, beta, log_scale, betas.write(t - 1, beta)
+
+    # What follows a sentence's last token has weight one, log 0; it stays so through the padding.
+    beta = tf.zeros_like(steps[0, :, 0])
+    betas = _steps_array(potentials.dtype, time).write(time - 1, beta)
+    _, beta, log_scale, betas = tf.while_loop(
+        lambda t, *_: t > 0, step, (time - 1, beta, tf.zeros_like(beta[:, 0]), betas)
+    )
+    # (batch, time, num_tags, num_tags)
+    weights = potentials + _batch_major(betas.stack())[:, :, tf.newaxis, :]
+    log_partition = tf.reduce_logsumexp(steps[0, :, 0] + beta, axis=-1) + log_scale
+    return tf.nn.log_softmax(weights, axis=-1), log_partition
+
+
+def token_marginals(chain: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """The probability of every tag at every token.
+
+    Args:
+        chain: float (batch, time, num_tags, num_tags), the first result of :func:`normalise`.
+        lengths: int32 (batch,), at least 1.
+
+    Returns:
+        float (batch, time, num_tags): probabilities that sum to one at each token, 0 at padding.
+    """
+    steps = tf.exp(_time_major(chain))
+    time = tf.shape(steps)[0]
+
+    def step(
+        t: tf.Tensor, marginal: tf.Tensor, marginals: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+        marginal = tf.linalg.matvec(steps[t], marginal, transpose_a=True)
+        # Rounding would add up over a long sentence, to probabilities above one.
+        marginal /= tf.reduce_sum(marginal, axis=-1, keepdims=True)
+        return t + 1, marginal, marginals.write(t, marginal)
+
+    first = steps[0, :, 0]
+    marginals = _steps_array(chain.dtype, time).write(0, first)
+    _, _, marginals = tf.while_loop(lambda t, *_: t < time, step, (1, first, marginals))
+    is_token = tf.sequence_mask(lengths, time)[:, :, tf.newaxis]
+    stacked = _batch_major(marginals.stack())
+    return tf.ensure_shape(tf.where(is_token, stacked, tf.zeros_like(stacked)), chain.shape[:3])
+
+
+def transition_marginals(chain: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """The probability of every pair of neighbouring tags: the gradient of log Z by the potentials.
+
+    Args:
+        chain: float (batch, time, num_tags, num_tags), the first result of :func:`normalise`.
+        lengths: int32 (batch,), at least 1.
+
+    Returns:
+        float (batch, time, num_tags, num_tags): ``P(tag i at t - 1 and tag j at t)``; at the first
+        token ``P(tag j)`` in row 0 and 0 in the others; 0 at padding.
+    """
+    marginals = token_marginals(chain, lengths)
+    # The first token comes after "tag 0" with certainty, as only row 0 counts there.
+    before_first = tf.one_hot([0], tf.shape(chain)[-1], dtype=chain.dtype)[tf.newaxis]
+    before_first = tf.tile(before_first, [tf.shape(chain)[0], 1, 1])
+    previous = tf.concat([before_first, marginals[:, :-1]], axis=1)  # (batch, time, num_tags)
+    pairs = previous[..., tf.newaxis] * tf.exp(chain)
+    is_token = tf.sequence_mask(lengths, tf.shape(chain)[1])[:, :, tf.newaxis, tf.newaxis]
+    return tf.where(is_token, pairs, tf.zeros_like(pairs))
+
+
+def log_partition(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Log Z of every row, with a gradient that costs one more pass instead of a recorded loop.
+
+    Args:
+        potentials: float (batch, time, num_tags, num_tags).
+        lengths: int32 (batch,), at least 1.
+
+    Returns:
+        float (batch,), in nats. Differentiable once, by the potentials.
+    """
+
+    @tf.custom_gradient
+    def differentiable(values: tf.Tensor) -> tuple[tf.Tensor, object]:
+        chain, result = normalise(values, lengths)
+
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            weights = upstream[:, tf.newaxis, tf.newaxis, tf.newaxis]
+            return weights * transition_marginals(chain, lengths)
+
+        return result, gradient
+
+    return differentiable(potentials)
+
+
+def sequence_score(potentials: tf.Tensor, tags: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """The score of one tag sequence a row; with :func:`log_partition`, its log-likelihood.
+
+    Args:
+        potentials: float (batch, time, num_tags, num_tags).
+        tags: int32 (batch, time), any valid tag id at padding.
+        lengths: int32 (batch,), at least 1.
+
+    Returns:
+        float (batch,): sum over the row's tokens, in nats.
+    """
+    return tf.reduce_sum(_along_path(potentials, tags, lengths), axis=1)
+
+
+def entity_scores(
+    chain: tf.Tensor,
+    marginals: tf.Tensor,
+    tags: tf.Tensor,
+    lengths: tf.Tensor,
+    begins_entity: tf.Tensor,
+    continues_entity: tf.Tensor,
+) -> tf.Tensor:
+    """The probability of each decoded entity: that exactly this span is one, with this type.
+
+    An entity is a tag that begins one and the tags that continue it; it is *exactly* this span if
+    the tag behind it does not continue it. A legal span has one tag path, so its probability is
+    that of the first tag, times the conditional probabilities along the path, times the
+    probability that what follows does not continue it (one at the end of the sentence).
+
+    Args:
+        chain: float (batch, time, num_tags, num_tags), from :func:`normalise` on restricted
+            potentials.
+        marginals: float (batch, time, num_tags), from :func:`token_marginals` on ``chain``.
+        tags: int32 (batch, time), a legal tag sequence a row, such as :func:`viterbi` returns.
+        lengths: int32 (batch,), at least 1.
+        begins_entity: bool (num_tags,), true for ``B-`` and ``S-`` tags.
+        continues_entity: bool (num_tags,), true for ``I-`` and ``E-`` tags.
+
+    Returns:
+        float (batch, time): probability in [0, 1] at the first token of each entity, 0 elsewhere.
+    """
+    shape = tf.shape(tags)
+    is_token = tf.sequence_mask(lengths, shape[1])
+    begins = tf.gather(begins_entity, tags) & is_token  # (batch, time)
+    continues = tf.gather(continues_entity, tags) & is_token
+
+    first = tf.math.log(tf.gather(marginals, tags, axis=2, batch_dims=2))
+    inside = _along_path(chain, tags, lengths)
+    log_terms = tf.where(begins, first, tf.where(continues, inside, tf.zeros_like(inside)))
+
+    # (batch, time, num_tags): probability that the next tag continues nothing, by this tag.
+    stopping = tf.where(continues_entity, tf.zeros_like(chain[:, 1:]), tf.exp(chain[:, 1:]))
+    stop = tf.gather(tf.reduce_sum(stopping, axis=-1), tags[:, :-1], axis=2, batch_dims=2)
+    stop = tf.concat([stop, tf.ones_like(first[:, :1])], axis=1)  # (batch, time)
+    next_continues = tf.concat([continues[:, 1:], tf.zeros_like(continues[:, :1])], axis=1)
+    is_last = tf.range(shape[1])[tf.newaxis] == lengths[:, tf.newaxis] - 1
+    stops_here = (begins | continues) & ~next_continues & ~is_last
+    log_terms += tf.where(stops_here, tf.math.log(stop), tf.zeros_like(stop))
+
+    # An entity is the terms from its first token up to the next entity's, which are 0 outside.
+    begins_flat = tf.reshape(begins, [-1])
+    entities = tf.cumsum(tf.cast(begins_flat, tf.int32))  # (batch * time,), from 1
+    sums = tf.math.segment_sum(tf.reshape(log_terms, [-1]), entities)
+    # Rounding may leave a certain entity a hair above one.
+    scores = tf.minimum(tf.exp(tf.gather(sums, entities)), tf.ones([], chain.dtype))
+    return tf.reshape(tf.where(begins_flat, scores, tf.zeros_like(scores)), shape)
+
+
+def _along_path(potentials: tf.Tensor, tags: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Each token's potential given the tag before; float (batch, time), 0 at padding."""
+    previous = tf.concat([tf.zeros_like(tags[:, :1]), tags[:, :-1]], axis=1)
+    rows = tf.gather(potentials, previous, axis=2, batch_dims=2)  # (batch, time, num_tags)
+    values = tf.gather(rows, tags, axis=2, batch_dims=2)  # (batch, time)
+    is_token = tf.sequence_mask(lengths, tf.shape(tags)[1])
+    return tf.where(is_token, values, tf.zeros_like(values))
+
+
+def _below_its_maximum(scores: tf.Tensor) -> tf.Tensor:
+    return scores - tf.reduce_max(scores, axis=-1, keepdims=True)
+
+
+def _time_major(tensor: tf.Tensor) -> tf.Tensor:
+    return tf.transpose(tensor, [1, 0, 2, 3])
+
+
+def _batch_major(tensor: tf.Tensor) -> tf.Tensor:
+    axes = [1, 0, *range(2, tensor.shape.rank)]
+    return tf.transpose(tensor, axes)
+
+
+def _steps_array(dtype: tf.DType, time: tf.Tensor) -> tf.TensorArray:
+    return tf.TensorArray(dtype, size=time, clear_after_read=False)
