@@ -1,0 +1,127 @@
+"""RMSprop and gradient clipping that cost, for a table of word vectors, only the rows in use."""
+
+from __future__ import annotations
+
+from typing import Optional, Sequence, Union
+
+import tensorflow as tf
+from tensorflow import keras
+
+Gradient = Union[tf.Tensor, tf.IndexedSlices]
+
+
+def clip_by_global_norm(
+    gradients: Sequence[Gradient], clip_norm: float
+) -> tuple[list[Gradient], tf.Tensor]:
+    """Scales all gradients by one factor, so that their joint L2 norm is at most ``clip_norm``.
+
+    ``tf.clip_by_global_norm`` takes two occurrences of one row for two rows; here they are summed
+    first, so that the norm is the gradient's.
+
+    Args:
+        gradients: Dense or IndexedSlices.
+        clip_norm: More than 0.
+
+    Returns:
+        The scaled gradients, IndexedSlices with each row once, and the norm before, a float scalar.
+
+    Source: paper, "Training settings".
+    """
+    unique = [_sum_rows(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+    norm = tf.linalg.global_norm([_values(g) for g in unique])
+    scale = clip_norm / tf.maximum(norm, clip_norm)
+    return [_scaled(g, scale) for g in unique], norm
+
+
+def _values(gradient: Gradient) -> tf.Tensor:
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def _sum_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
+    rows, positions = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, positions, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+def _scaled(gradient: Gradient, scale: tf.Tensor) -> Gradient:
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(gradient.values * scale, gradient.indices, gradient.dense_shape)
+    return gradient * scale
+
+
+class RMSprop(keras.optimizers.Optimizer):
+    """RMSprop without momentum and not centred, exact also for rows that few steps touch.
+
+    v <- rho v + (1 - rho) g^2, w <- w - learning_rate g / (sqrt(v) + epsilon). Where the gradient of a
+    table is IndexedSlices, a row's v is decayed by rho^(steps since its last update) when it is touched
+    next: the numbers are those of the dense update, the cost is that of the rows in use.
+
+    Args:
+        learning_rate: Step size.
+        rho: Decay rate of the squared gradients.
+        updates: int64 scalar variable that counts the steps; ``iterations`` of this optimizer.
+        epsilon: Added to the root.
+
+    Source: paper, "Training settings"; epsilon and its place are the authors' program's.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        rho: float,
+        updates: tf.Variable,
+        epsilon: float = 1e-8,
+        name: str = "rmsprop",
+    ):
+        super().__init__(name=name, jit_compile=False)
+        self._learning_rate = self._build_learning_rate(learning_rate)
+        self.iterations = updates
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def build(self, var_list: Sequence[tf.Variable], row_wise: Optional[tf.Variable] = None) -> None:
+        """Makes the slots of all variables that any step may update.
+
+        Args:
+            var_list: The variables.
+            row_wise: The one among them whose gradients are IndexedSlices.
+        """
+        if getattr(self, "_built", False):
+            return
+        super().build(var_list)
+        self._velocities = [self.add_variable_from_reference(v, "velocity") for v in var_list]
+        if row_wise is not None:
+            self._last_updates = self.add_variable(
+                row_wise.shape[:1], dtype=tf.int64, initializer="zeros", name="last_updates"
+            )
+        self._built = True
+
+    def update_step(self, gradient: Gradient, variable: tf.Variable) -> None:
+        """Updates one variable by its gradient."""
+        velocity = self._velocities[self._index_dict[self._var_key(variable)]]
+        rate = tf.cast(self.learning_rate, variable.dtype)
+        if not isinstance(gradient, tf.IndexedSlices):
+            velocity.assign(self.rho * velocity + (1 - self.rho) * tf.square(gradient))
+            variable.assign_sub(rate * gradient / (tf.sqrt(velocity) + self.epsilon))
+            return
+        rows, values = gradient.indices, gradient.values
+        step = self.iterations + 1
+        age = tf.cast(step - tf.gather(self._last_updates, rows), variable.dtype)
+        kept = tf.pow(tf.cast(self.rho, variable.dtype), age)[:, None] * tf.gather(velocity, rows)
+        updated = kept + (1 - self.rho) * tf.square(values)
+        velocity.scatter_update(tf.IndexedSlices(updated, rows))
+        self._last_updates.scatter_update(
+            tf.IndexedSlices(tf.fill(tf.shape(rows), step), rows)
+        )
+        variable.scatter_sub(
+            tf.IndexedSlices(rate * values / (tf.sqrt(updated) + self.epsilon), rows)
+        )
+
+    def get_config(self) -> dict[str, object]:
+        """Returns the settings, as Keras wants them."""
+        return {
+            **super().get_config(),
+            "learning_rate": self._serialize_hyperparameter(self._learning_rate),
+            "rho": self.rho,
+            "epsilon": self.epsilon,
+        }
