@@ -1,0 +1,85 @@
+# The two commands of the README are `make run` and `make test`. Every target that needs Python
+# makes .venv first, and again when what must be installed has changed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# While this file exists, an installation has begun and not ended.
+UNFINISHED := $(VENV)/.unfinished
+# The Pythons to try, in this order; say PYTHON=/path/to/python3.10 for another.
+PYTHON ?=
+CANDIDATES := $(PYTHON) python3.11 python3.10 python3.9 python3
+RIGHT_VERSION := import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow bench lint clean
+
+help:
+	@echo 'make run        train a small tagger on the demo corpora and tag a text with it'
+	@echo 'make test       check format, lint and types, then run the tests'
+	@echo 'make test-slow  run the tests that need minutes'
+	@echo 'make bench      measure the speed of a training step'
+	@echo 'make lint       check format, lint and types only'
+	@echo 'make clean      remove what the other targets have written, except $(VENV)'
+
+run: $(INSTALLED)
+	@echo '== Writing the demo corpora to demo/'
+	$(BIN)/bioner-demo --data_dir=demo
+	@echo '== Training a cross-sharing tagger on them, in runs/demo/'
+	rm -rf runs/demo
+	$(BIN)/bioner-train --flagfile=flags/demo.flags
+	@echo '== Tagging demo/example.txt with it'
+	$(BIN)/bioner-tag --model=runs/demo --input=demo/example.txt --output_format=highlight
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/training_step.py
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf build dist demo runs/demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find bioner_tf tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment that an interrupted installation left, or whose Python is not (or no longer) one
+# of ours, is made anew. A candidate is RUN before it is believed: there are stand-ins for Pythons
+# that are not installed, and Pythons without venv.
+$(INSTALLED): setup.py
+	@if [ -e $(UNFINISHED) ] || ! $(BIN)/python -c '$(RIGHT_VERSION)' 2>/dev/null \
+	    || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  rm -rf $(VENV); \
+	  for candidate in $(CANDIDATES); do \
+	    $$candidate -c 'import ensurepip, venv; $(RIGHT_VERSION)' >/dev/null 2>&1 || continue; \
+	    echo "== Making $(VENV) with $$candidate"; \
+	    $$candidate -m venv $(VENV) && break; \
+	    rm -rf $(VENV); \
+	  done; \
+	  [ -e $(VENV) ] || $(MAKE) --no-print-directory .venv-by-uv; \
+	fi
+	@touch $(UNFINISHED)
+	@echo '== Installing bioner_tf and what it needs into $(VENV) (minutes, the first time)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
+	@rm -f $(UNFINISHED)
+	@touch $@
+
+# The machine has no Python of ours: uv brings one. Any Python 3 can install uv.
+.PHONY: .venv-by-uv
+.venv-by-uv:
+	@echo '== No Python of 3.9 to 3.11 here that can make a venv: getting one through uv'
+	@if command -v uv >/dev/null 2>&1; then uv='uv'; \
+	elif python3 -m venv build/uv 2>/dev/null && build/uv/bin/pip install --quiet uv; then \
+	  uv='build/uv/bin/uv'; \
+	elif python3 -m pip install --quiet --user uv; then uv='python3 -m uv'; \
+	else \
+	  echo 'error: found no Python of 3.9 to 3.11 and could not install uv, which would bring' \
+	    'one: install either, or say make PYTHON=/path/to/python' >&2; exit 2; \
+	fi; \
+	$$uv venv --quiet --seed --python 3.11 $(VENV)
