@@ -1,0 +1,53 @@
+"""What all tests share: a quiet, thrifty TensorFlow, fixed seeds and the real corpora."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# TensorFlow reads these when it is first imported, which is left to the tests that need it: the
+# import takes seconds. One thread within an operation is fastest for small tensors.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(0)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout that the tests belong to."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def corpora_dir() -> Path:
+    """The directory of the real corpora; skips the test where there is none."""
+    return _path_from_environment("BIONER_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def vectors_path() -> Path:
+    """A file of word vectors for the real corpora; skips the test where there is none."""
+    return _path_from_environment("BIONER_VECTORS")
+
+
+def _path_from_environment(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is not set")
+    path = Path(value)
+    if not path.exists():
+        pytest.fail(f"{variable} names {path}, which does not exist")
+    return path
