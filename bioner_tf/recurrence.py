@@ -89,6 +89,9 @@ def _backward(hidden_gradient, hidden, cells, gates, recurrent_kernels):
     by_hidden = tanh_c * o * (1 - o)
     hidden_to_cell = o * (1 - tanh_c * tanh_c)
 
+    # A matmul by the transpose itself is faster than one that transposes at every step.
+    kernels_transposed = tf.transpose(recurrent_kernels, (0, 2, 1))
+
     steps = tf.shape(hidden)[0]
     arrays = [
         tf.TensorArray(hidden.dtype, size=steps).unstack(x)
@@ -102,7 +105,7 @@ def _backward(hidden_gradient, hidden, cells, gates, recurrent_kernels):
         dc = dc + dh * hidden_to_cell
         # (n, batch, 4 * units)
         dsums = tf.concat([tf.tile(dc, (1, 1, 3)) * by_cell, dh * by_hidden], axis=-1)
-        dh = tf.matmul(dsums, recurrent_kernels, transpose_b=True)
+        dh = tf.matmul(dsums, kernels_transposed)
         return t - 1, dh, dc * f, sums_gradient.write(t, dsums)
 
     zeros = tf.zeros_like(hidden[0])
