@@ -125,7 +125,8 @@ class _HelpFlag(flags.BooleanFlag):
         help_text: str,
         short_name: str | None = None,
     ) -> None:
-        super().__init__(name, False, help_text, short_name=short_name)
+        # No value unless given, or flags.txt of a run would tell that no help was asked for.
+        super().__init__(name, None, help_text, short_name=short_name)
         self._render = render
 
     def parse(self, arg: Any) -> None:

@@ -1,0 +1,192 @@
+"""Guards the house: imports go down its floors only, and a few modules stand alone."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "bioner_tf"
+
+FLOORS = (
+    "errors files tags corpus vocabulary embeddings metrics config demo",
+    "crf layers recurrence decoding optimizer pipeline text threads",
+    "models",
+    "training callbacks evaluation checkpoints run serving tagger",
+    "cli",
+)
+# A folder's modules share its floor.
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
+GROUND, ROOF = 0, len(FLOORS) - 1
+
+# An import of which modules is reserved for which.
+RESERVED = {
+    "tensorflow_addons": lambda module: module == "crf",
+    "absl.flags": lambda module: module.startswith("cli."),
+    "absl.app": lambda module: False,  # cli/app.py starts the commands instead
+    "tensorflow": lambda module: FLOOR_OF[top(module)] > GROUND,
+    "keras": lambda module: False,  # tf.keras: one name for one thing
+    "tensorflow.compat.v1": lambda module: False,
+    "tensorflow.python": lambda module: False,
+    "keras.src": lambda module: False,
+}
+
+SOURCES = {
+    ".".join(path.relative_to(Path(__file__).parents[1] / PACKAGE).with_suffix("").parts): path
+    for path in sorted((Path(__file__).parents[1] / PACKAGE).rglob("*.py"))
+    if path.parent.name != PACKAGE or path.name != "__init__.py"
+}
+
+
+def top(module: str) -> str:
+    """The part of a module's name that decides its floor."""
+    return module.split(".")[0]
+
+
+def imported(source: str) -> set[str]:
+    """The dotted names that a module's source imports, and the chains that it reaches through."""
+    names: set[str] = set()
+    stands_for: dict[str, str] = {}
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                names.add(alias.name)
+                local = alias.asname or top(alias.name)
+                stands_for[local] = alias.name if alias.asname else local
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            for alias in node.names:
+                names.add(f"{base}.{alias.name}")
+                stands_for[alias.asname or alias.name] = f"{base}.{alias.name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            root, *rest = dotted(node).split(".")
+            if root in stands_for and rest:
+                names.add(".".join([stands_for[root], *rest]))
+    return names
+
+
+def dotted(node: ast.AST) -> str:
+    """``a.b.c`` of an attribute's chain, or an empty string where it hangs on an expression."""
+    if isinstance(node, ast.Attribute):
+        base = dotted(node.value)
+        return f"{base}.{node.attr}" if base else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def is_within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def own_imports(source: str, modules: Iterable[str]) -> set[str]:
+    """The modules of the package, by their names within it, that a source imports."""
+    names = {name[len(PACKAGE) + 1 :] for name in imported(source) if is_within(name, PACKAGE)}
+    known = {module.replace(".__init__", "") for module in modules}
+    # "corpus.Sentence" names a thing in the module "corpus"; "cli.app" is a module itself.
+    return {
+        next(candidate for candidate in (name, name.rpartition(".")[0]) if candidate in known)
+        for name in names
+        if name in known or name.rpartition(".")[0] in known
+    }
+
+
+def violations(module: str, source: str, modules: Iterable[str]) -> list[str]:
+    """What a module's source does that its place in the house forbids."""
+    if top(module) not in FLOOR_OF:
+        return [f"{module} stands on no floor: list it in tests/test_architecture.py"]
+    found = [
+        f"{module} imports {other} from a floor above"
+        for other in sorted(own_imports(source, modules))
+        if FLOOR_OF.get(top(other), ROOF + 1) > FLOOR_OF[top(module)]
+    ]
+    for name in sorted(imported(source)):
+        if name.startswith("."):
+            found.append(f"{module} imports {name}: write bioner_tf out")
+        found += [
+            f"{module} imports {name}"
+            for package, is_allowed in RESERVED.items()
+            if is_within(name, package) and not is_allowed(module)
+        ]
+    return found
+
+
+def find_cycle(graph: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, or nothing."""
+    finished: set[str] = set()
+
+    def visit(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module not in finished:
+            for other in sorted(graph.get(module, ())):
+                cycle = visit(other, [*path, module])
+                if cycle:
+                    return cycle
+            finished.add(module)
+        return []
+
+    return next(filter(None, (visit(module, []) for module in sorted(graph))), [])
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_module_keeps_to_its_floor(module):
+    assert violations(module, SOURCES[module].read_text(encoding="utf-8"), SOURCES) == []
+
+
+def test_no_modules_import_each_other():
+    graph = {
+        module.replace(".__init__", ""): own_imports(path.read_text(encoding="utf-8"), SOURCES)
+        - {module.replace(".__init__", "")}
+        for module, path in SOURCES.items()
+    }
+    assert find_cycle(graph) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("tags", "import tensorflow as tf"),
+        ("tags", "def f():\n    from tensorflow import nn"),
+        ("tags", "from bioner_tf.layers import CharCNN"),
+        ("tags", "from bioner_tf import layers"),
+        ("tags", "import bioner_tf.layers"),
+        ("tags", "from . import layers"),
+        ("tags", "from absl import flags"),
+        ("layers", "import tensorflow_addons as tfa"),
+        ("layers", "from tensorflow.python.ops import rnn"),
+        ("layers", "import tensorflow as tf\ny = tf.compat.v1.layers"),
+        ("layers", "import tensorflow.compat.v1 as tf"),
+        ("layers", "from tensorflow import compat\nsession = compat.v1.Session()"),
+        ("layers", "from tensorflow.compat import v1"),
+        ("layers", "import keras"),
+        ("layers", "from keras.src import backend"),
+        ("training", "import absl.flags"),
+        ("training", "from bioner_tf.cli import train"),
+        ("models.cross_sharing", "from bioner_tf.training import MultiTaskTrainer"),
+        ("cli.train", "from absl import app"),
+        ("attic", ""),
+    ],
+)
+def test_guard_catches(module, source):
+    assert violations(module, source, [*SOURCES, "layers", "training", "cli.train"])
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("tags", "import numpy as np\nfrom bioner_tf.errors import BionerError"),
+        ("crf", "import tensorflow_addons as tfa"),
+        ("models.cross_sharing", "from bioner_tf.layers import BiLSTM"),
+        ("cli.train", "from absl import flags\nfrom bioner_tf.cli import app"),
+    ],
+)
+def test_guard_lets_pass(module, source):
+    assert violations(module, source, [*SOURCES, "layers"]) == []
+
+
+def test_guard_finds_cycles():
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert find_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import subprocess
+import sys
+
+import pytest
+
+import bioner_tf
+
+COMMANDS = {
+    f"bioner-{command}": f"bioner_tf.cli.{command}:entry"
+    for command in ("train", "evaluate", "export", "tag", "demo")
+}
+
+
+@pytest.fixture(scope="module")
+def built(repository, tmp_path_factory):
+    """What `pip install .` would install, and the metadata, without pip and without network."""
+    target = tmp_path_factory.mktemp("built")
+    commands = [
+        ["egg_info", f"--egg-base={target}"],
+        ["build", f"--build-base={target / 'build'}", f"--build-lib={target / 'lib'}"],
+    ]
+    subprocess.run(
+        [sys.executable, "setup.py", "--quiet", *commands[0], *commands[1]],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+    )
+    return target
+
+
+def test_only_the_package_is_installed(built):
+    assert [path.name for path in (built / "lib").iterdir()] == ["bioner_tf"]
+
+
+def test_every_module_and_data_file_is_installed(built, repository):
+    source = repository / "bioner_tf"
+    expected = {
+        path.relative_to(source)
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    installed = built / "lib" / "bioner_tf"
+    found = {path.relative_to(installed) for path in installed.rglob("*") if path.is_file()}
+    assert found == expected
+
+
+def test_version_is_the_packages_own(built):
+    metadata = (built / "bioner_tf.egg-info" / "PKG-INFO").read_text(encoding="utf-8")
+    assert f"\nVersion: {bioner_tf.__version__}\n" in metadata
+    python = re.search(r"^Requires-Python: (.+)$", metadata, re.MULTILINE)[1]
+    assert set(python.replace(" ", "").split(",")) == {">=3.9", "<3.12"}
+
+
+def test_every_command_leads_to_an_entry(built, repository):
+    scripts = configparser.ConfigParser()
+    scripts.read(built / "bioner_tf.egg-info" / "entry_points.txt", encoding="utf-8")
+    assert dict(scripts["console_scripts"]) == COMMANDS
+    for target in COMMANDS.values():
+        module, function = target.split(":")
+        path = repository / (module.replace(".", "/") + ".py")
+        names = {
+            node.name
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef)
+        }
+        assert {"main", function} <= names
+
+
+def test_every_cli_module_is_a_command(repository):
+    modules = {path.stem for path in (repository / "bioner_tf" / "cli").glob("*.py")}
+    assert modules - {"__init__", "app"} == {
+        target.split(":")[0].rpartition(".")[2] for target in COMMANDS.values()
+    }
+
+
+def test_changelog_tells_of_this_version(repository):
+    changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {bioner_tf.__version__}" in changelog
