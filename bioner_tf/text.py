@@ -1,0 +1,345 @@
+r"""Raw text to sentences of tokens, in graph: core TensorFlow ops, vectorised.
+
+**Characters.** A text is bytes. It is read as UTF-8; every malformed piece counts as ONE character,
+U+FFFD, a piece being what Unicode calls a maximal subpart. That is to the letter what Python's
+``text.decode("utf-8", "replace")`` gives; every offset here is an index into that string. NUL,
+controls, unassigned code points and a byte order mark are characters like any other.
+
+**Tokens.** ``re.findall(r"[^\W_]+|\S", text)``: a run of letters and digits, or one other
+character that is no space. So a combining mark, a part of an emoji sequence, a zero-width joiner,
+an underscore or a NUL is a token of its own, and a run of Chinese characters is one token. Letters,
+digits and spaces are those of the Python that traced the graph (``str.isalnum``, ``str.isspace``),
+kept in the graph as a table: no version of TensorFlow or ICU changes a token later.
+
+**Sentences.** Between two tokens with white space between them a sentence ends,
+
+1. at a blank line, always;
+2. at ``.``, ``!`` or ``?`` (closing quotes or brackets may cling to it), if the next word looks
+   like a beginning: it starts with a capital, a digit, a letter of a script without case, a Greek
+   letter or an opening quote or bracket, or it has a capital or digit further on (``mRNA``,
+   ``p53``); or if a line ends there;
+3. but at a ``.`` after an abbreviation of the field (``Fig.``, ``al.``, ``spp.``) or after a single
+   letter (``E. coli``, ``J. Smith``, ``e.g.``, ``S. Typhimurium``) only if the next word is one
+   that opens sentences and no name (``hepatitis B. We found``);
+4. at a line break that somebody made on purpose (a title, a heading, an item of a list): where
+   the next word would have fitted on the line easily. Easily means that the line would have filled
+   at most three quarters of the paragraph's longest line, or of 40 characters. Text wrapped at a
+   width has no such line breaks inside a paragraph.
+
+Without white space nothing ends: ``3.5``, ``e.g.``, ``Hsp70.1``. A sentence of more than a given
+number of tokens is cut into pieces of that many.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+# Classes of characters. From LOWER on they are what tokens of several characters are made of.
+_SPACE, _OTHER, _LOWER, _UPPER, _UNCASED, _DIGIT = range(6)
+
+_LINE_BREAKS = "\n\v\f\r\x85\u2028\u2029"
+_TERMINATORS = ".!?"
+_CLOSING = "\"'\u2019\u201d\u00bb)]}"
+_OPENING = "\"'\u2018\u201c\u00ab([{"
+# The most closing characters that may cling to a terminator: a quote and a bracket or two.
+_MOST_CLOSING = 3
+
+# What stands before a full stop that may end no sentence, in any case of letters.
+_ABBREVIATION = (
+    "(?i:"
+    # references and the literature
+    "al|cf|eds?|etc|viz|resp|figs?|refs?|eqs?|eqns?|tabs?|sect?|chaps?|vols?|nos?|nrs?|pp?|suppl?|"
+    "vs|ca|approx|incl|excl|i[bd]|ibid|loc|op|anon|"
+    # organisms, strains, varieties
+    "spp?|subspp?|ssp|sspp|var|cv|pv|bv|biovar|sv|nov|gen|comb|str|st|"
+    # people, firms, addresses
+    "drs?|profs?|mrs?|ms|jr|sr|inc|ltd|corp|co|dept|univ|"
+    # measures and months
+    "avg|max|min|temp|conc|wt|mol|hrs?|secs?|mins?|wks?|mos?|yrs?|"
+    "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
+)
+
+# Words that open a sentence and are neither surnames nor epithets. "A" is missing: panel A.
+_OPENER = (
+    "The|This|These|Those|That|There|They|Their|Then|Thus|Therefore|To|Together|In|It|Its|If|Is|"
+    "Indeed|Interestingly|Importantly|We|Our|Here|Hence|However|He|Her|His|She|You|Who|What|When|"
+    "Where|Whereas|Whether|While|Which|Why|With|Within|Without|An|And|Although|Also|After|"
+    "Additionally|All|Among|As|At|Are|Another|Any|Both|Because|Before|Between|But|By|Can|"
+    "Conversely|Consequently|Despite|Do|Does|During|Each|Either|Even|Every|Finally|First|For|From|"
+    "Furthermore|Given|How|Many|More|Moreover|Most|Nevertheless|Neither|No|Not|Notably|Of|On|Once|"
+    "One|Only|Or|Other|Over|Overall|Several|Second|Similarly|Since|So|Some|Subsequently|Such|Taken|"
+    "Through|Two|Three|Under|Unlike|Until|Upon|Using|Was|Were|Patients|Previous|Recent|Recently|"
+    "Background|Conclusions?|Methods|Objectives?|Purpose|Results|"
+    "BACKGROUND|CONCLUSIONS?|METHODS|OBJECTIVES?|PURPOSE|RESULTS"
+)
+
+# See rule 4.
+_FULLNESS_NUMERATOR, _FULLNESS_DENOMINATOR = 3, 4
+_NARROWEST_WIDTH = 40
+
+
+class Tokens(NamedTuple):
+    """The tokens of a batch of texts, one after the other.
+
+    Attributes:
+        code_points: int32 (characters,), the characters of all texts, one text behind the other.
+        classes: int32 (characters,), the class of each.
+        text_starts: int64 (batch,), where in ``code_points`` each text starts.
+        text_ids: int64 (tokens,), the text of each token.
+        starts: int64 (tokens,), its first character, in ``code_points``.
+        ends: int64 (tokens,), the character behind its last.
+        forms: string (tokens,), UTF-8.
+    """
+
+    code_points: tf.Tensor
+    classes: tf.Tensor
+    text_starts: tf.Tensor
+    text_ids: tf.Tensor
+    starts: tf.Tensor
+    ends: tf.Tensor
+    forms: tf.Tensor
+
+
+def tokenise(texts: tf.Tensor) -> Tokens:
+    """Cuts texts into tokens.
+
+    Args:
+        texts: string (batch,), any bytes.
+
+    Returns:
+        The tokens of all texts, in order; a text of nothing but spaces has none.
+    """
+    decoded = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
+    code_points, text_ids = decoded.values, _row_ids(decoded)
+    classes = _classify(code_points)
+
+    is_word = classes >= _LOWER
+    same_text = tf.equal(text_ids, _shift_right(text_ids, -1))
+    joined = is_word & _shift_right(is_word, False) & same_text  # with the character before
+    starts = tf.where((classes != _SPACE) & ~joined)[:, 0]
+    ends = tf.where((classes != _SPACE) & ~_shift_left(joined, False))[:, 0] + 1
+    return Tokens(
+        code_points=code_points,
+        classes=classes,
+        text_starts=decoded.row_starts(),
+        text_ids=tf.gather(text_ids, starts),
+        starts=starts,
+        ends=ends,
+        forms=encode(code_points, starts, ends),
+    )
+
+
+def encode(code_points: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
+    """The strings of some stretches of characters.
+
+    Args:
+        code_points: int32 (characters,).
+        starts: int64 (stretches,), the first character of each.
+        ends: int64 (stretches,), the character behind the last of each.
+
+    Returns:
+        string (stretches,), UTF-8.
+    """
+    stretches = tf.ragged.range(starts, ends)
+    characters = stretches.with_values(tf.gather(code_points, stretches.values))
+    # tf.strings.unicode_encode writes U+FFFD for the 66 "noncharacters", which text may hold.
+    # They are so rare that spelling out every character is left to the texts that have one.
+    is_noncharacter = _is_noncharacter(characters.values)
+    return tf.cond(
+        tf.reduce_any(is_noncharacter),
+        lambda: _encode_one_by_one(characters, is_noncharacter),
+        lambda: tf.strings.unicode_encode(characters, "UTF-8"),
+    )
+
+
+def split_sentences(tokens: Tokens) -> tf.Tensor:
+    """Says which tokens begin a sentence, by the rules at the top of this module.
+
+    Args:
+        tokens: The tokens of a batch of texts.
+
+    Returns:
+        bool (tokens,), true at least at the first token of each text.
+    """
+    new_text = tf.not_equal(tokens.text_ids, _shift_right(tokens.text_ids, -1))
+    has_gap = new_text | (tokens.starts > _shift_right(tokens.ends, -1))
+    breaks = tf.where(new_text, 0, _line_breaks_before(tokens))
+    final, doubtful = _ends_sentence(tokens, has_gap)
+    final, doubtful = _shift_right(final, False), _shift_right(doubtful, False)  # the token before
+
+    word_lengths, begins_like_sentence = _words(tokens, has_gap)
+    at_gap = final & (begins_like_sentence | (breaks > 0))
+    at_gap |= doubtful & _is_opener(tokens, doubtful)
+    on_purpose = (breaks == 1) & _would_have_fitted(tokens, new_text, breaks, word_lengths)
+    return new_text | (breaks > 1) | (has_gap & at_gap) | on_purpose
+
+
+def cut_sentences(begins_sentence: tf.Tensor, max_sentence_tokens: int) -> tf.Tensor:
+    """Cuts what is too long: every sentence into pieces of ``max_sentence_tokens``, from its start.
+
+    Args:
+        begins_sentence: bool (tokens,), true at the first one.
+        max_sentence_tokens: The most tokens of a piece, at least 1.
+
+    Returns:
+        bool (tokens,), true where a piece begins.
+    """
+    first_tokens = tf.where(begins_sentence)[:, 0]  # (sentences,)
+    sentence = tf.cumsum(tf.cast(begins_sentence, tf.int64)) - 1  # (tokens,)
+    places = tf.range(tf.size(sentence, out_type=tf.int64)) - tf.gather(first_tokens, sentence)
+    return places % max_sentence_tokens == 0
+
+
+@functools.lru_cache(maxsize=1)
+def _class_table() -> tuple[np.ndarray, np.ndarray]:
+    """The class of every code point, as the code points at which it changes and the class there."""
+    characters = [chr(code_point) for code_point in range(sys.maxunicode + 1)]
+
+    def holds(predicate: object) -> np.ndarray:
+        return np.fromiter(map(predicate, characters), bool, len(characters))
+
+    # The first condition that holds decides.
+    classes = np.select(
+        [
+            holds(str.isspace),
+            ~holds(str.isalnum),
+            holds(str.islower),
+            holds(str.isupper) | holds(str.istitle),
+            holds(str.isalpha),
+        ],
+        [_SPACE, _OTHER, _LOWER, _UPPER, _UNCASED],
+        _DIGIT,
+    ).astype(np.int32)
+    changes = np.flatnonzero(np.diff(classes, prepend=-1)).astype(np.int32)
+    return changes, classes[changes]
+
+
+def _classify(code_points: tf.Tensor) -> tf.Tensor:
+    changes, classes = _class_table()
+    return tf.gather(classes, tf.searchsorted(changes, code_points, side="right") - 1)
+
+
+def _is_noncharacter(code_points: tf.Tensor) -> tf.Tensor:
+    # The last two of each plane, and 32 in the middle of the first.
+    ends_plane = tf.bitwise.bitwise_and(code_points, 0xFFFE) == 0xFFFE
+    return ends_plane | ((code_points >= 0xFDD0) & (code_points <= 0xFDEF))
+
+
+def _encode_one_by_one(characters: tf.RaggedTensor, is_noncharacter: tf.Tensor) -> tf.Tensor:
+    code_points = characters.values
+    noncharacters = [*range(0xFDD0, 0xFDF0)]
+    noncharacters += [plane << 16 | last for plane in range(17) for last in (0xFFFE, 0xFFFF)]
+    which = tf.searchsorted(noncharacters, tf.where(is_noncharacter, code_points, 0xFDD0))
+    strings = tf.where(
+        is_noncharacter,
+        tf.gather([chr(code_point).encode() for code_point in noncharacters], which),
+        tf.strings.unicode_encode(code_points[:, tf.newaxis], "UTF-8"),
+    )
+    return tf.strings.unsorted_segment_join(strings, _row_ids(characters), characters.nrows())
+
+
+def _row_ids(rows: tf.RaggedTensor) -> tf.Tensor:
+    """The row of each value; ``RaggedTensor.value_rowids`` takes rows x longest row of memory."""
+    places = tf.range(tf.size(rows.values, out_type=tf.int64))
+    return tf.searchsorted(rows.row_splits, places, side="right", out_type=tf.int64) - 1
+
+
+def _line_breaks_before(tokens: Tokens) -> tf.Tensor:
+    """Line breaks between each token and the one before; CR LF is one."""
+    code_points = tokens.code_points
+    is_break = _is_any_of(code_points, _LINE_BREAKS)
+    carriage_return_of_pair = (code_points == ord("\r")) & (
+        _shift_left(code_points, 0) == ord("\n")
+    )
+    # (characters + 1,): breaks among the characters before each.
+    breaks = tf.cumsum(tf.cast(is_break & ~carriage_return_of_pair, tf.int32))
+    breaks = tf.concat([[0], breaks], axis=0)
+    before = _shift_right(tf.gather(breaks, tokens.ends), 0)
+    return tf.gather(breaks, tokens.starts) - before
+
+
+def _ends_sentence(tokens: Tokens, has_gap: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Tokens that may end a sentence: those that do so plainly, and those after an abbreviation."""
+    first = tf.gather(tokens.code_points, tokens.starts)
+    is_terminator = _is_any_of(first, _TERMINATORS)
+    doubtful = (first == ord(".")) & _shift_right(_is_short_form(tokens, first), False)
+    final = is_terminator & ~doubtful
+    clings = _is_any_of(first, _CLOSING) & ~has_gap
+    for _ in range(_MOST_CLOSING):
+        final |= clings & _shift_right(final, False)
+        doubtful |= clings & _shift_right(doubtful, False)
+    return final, doubtful
+
+
+def _is_short_form(tokens: Tokens, first: tf.Tensor) -> tf.Tensor:
+    """True at single letters and abbreviations that stand before a full stop."""
+    letter = tf.gather(tokens.classes, tokens.starts)
+    is_letter = (letter >= _LOWER) & (letter < _DIGIT) & (tokens.ends - tokens.starts == 1)
+    before_stop = _shift_left(first == ord("."), False)
+    return is_letter | _matches(tokens.forms, _ABBREVIATION, before_stop)
+
+
+def _is_opener(tokens: Tokens, among: tf.Tensor) -> tf.Tensor:
+    return _matches(tokens.forms, _OPENER, among)
+
+
+def _matches(forms: tf.Tensor, pattern: str, among: tf.Tensor) -> tf.Tensor:
+    """True where a form matches; looks only at those that ``among`` is true for."""
+    asked = tf.where(among)  # (asked, 1)
+    answers = tf.strings.regex_full_match(tf.gather(forms, asked[:, 0]), pattern)
+    shape = tf.shape(forms, out_type=tf.int64)
+    return tf.scatter_nd(asked, tf.cast(answers, tf.int32), shape) > 0
+
+
+def _words(tokens: Tokens, has_gap: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of the word around each token: its length, and whether it looks like a beginning.
+
+    A word reaches from white space to white space.
+    """
+    word = tf.cumsum(tf.cast(has_gap, tf.int32)) - 1
+    word_starts = tf.gather(tf.math.segment_min(tokens.starts, word), word)
+    word_ends = tf.gather(tf.math.segment_max(tokens.ends, word), word)
+
+    has_weight = (tokens.classes == _UPPER) | (tokens.classes == _DIGIT)
+    weighty = tf.concat([[0], tf.cumsum(tf.cast(has_weight, tf.int32))], axis=0)
+    inside = tf.gather(weighty, word_ends) > tf.gather(weighty, word_starts)
+
+    first = tf.gather(tokens.code_points, tokens.starts)
+    first_class = tf.gather(tokens.classes, tokens.starts)
+    is_greek = (first >= ord("α")) & (first <= ord("ω"))
+    begins = (first_class > _LOWER) | is_greek | _is_any_of(first, _OPENING)
+    return word_ends - word_starts, begins | ((first_class == _LOWER) & inside)
+
+
+def _would_have_fitted(
+    tokens: Tokens, new_text: tf.Tensor, breaks: tf.Tensor, word_lengths: tf.Tensor
+) -> tf.Tensor:
+    """True where the word that a token starts would have fitted easily on the line before."""
+    line = tf.cumsum(tf.cast(new_text | (breaks > 0), tf.int32)) - 1
+    line_starts = tf.math.segment_min(tokens.starts, line)
+    line_lengths = tf.gather(tf.math.segment_max(tokens.ends, line) - line_starts, line)
+    paragraph = tf.cumsum(tf.cast(new_text | (breaks > 1), tf.int32)) - 1
+    longest = tf.gather(tf.math.segment_max(line_lengths, paragraph), paragraph)
+    filled = _shift_right(line_lengths, 0) + 1 + word_lengths
+    width = tf.maximum(longest, _NARROWEST_WIDTH)
+    return filled * _FULLNESS_DENOMINATOR <= width * _FULLNESS_NUMERATOR
+
+
+def _is_any_of(code_points: tf.Tensor, characters: str) -> tf.Tensor:
+    wanted = tf.constant([ord(character) for character in characters])
+    return tf.reduce_any(code_points[:, tf.newaxis] == wanted, axis=1)
+
+
+def _shift_right(values: tf.Tensor, first: object) -> tf.Tensor:
+    """Each place gets the value of the place before it, the first one ``first``."""
+    return tf.concat([[tf.cast(first, values.dtype)], values], axis=0)[:-1]
+
+
+def _shift_left(values: tf.Tensor, last: object) -> tf.Tensor:
+    """Each place gets the value of the place behind it, the last one ``last``."""
+    return tf.concat([values, [tf.cast(last, values.dtype)]], axis=0)[1:]
