@@ -64,9 +64,10 @@ $(INSTALLED): setup.py
 	  done; \
 	  [ -e $(VENV) ] || $(MAKE) --no-print-directory .venv-by-uv; \
 	fi
-	@touch $(UNFINISHED)
+	@touch $(UNFINISHED) && rm -f $@
 	@echo '== Installing bioner_tf and what it needs into $(VENV) (minutes, the first time)'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
+	@# setuptools warns at length about editable installations as such.
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
 	@rm -f $(UNFINISHED)
 	@touch $@
 

@@ -14,7 +14,7 @@ FLOORS = (
     "errors files tags corpus vocabulary embeddings metrics config demo",
     "crf layers recurrence decoding optimizer pipeline text threads",
     "models",
-    "training callbacks evaluation checkpoints run serving tagger",
+    "material training callbacks evaluation checkpoints run serving tagger",
     "cli",
 )
 # A folder's modules share its floor.
