@@ -20,7 +20,8 @@ class MultiTaskTrainer(keras.Model):
     does not move.
 
     Logs of an epoch: for every corpus ``<corpus>/loss``, the mean over the epoch's updates of the
-    training loss, in nats a sentence, and ``<corpus>/gradient_norm``, that of the norm before clipping.
+    training loss, in nats a sentence, and ``<corpus>/gradient_norm``, that of the norm before clipping;
+    ``tokens``, the number of real tokens that were seen.
 
     Args:
         tagger: The networks and their variables.
@@ -38,14 +39,15 @@ class MultiTaskTrainer(keras.Model):
             for corpus in tagger.corpora
             for name in (f"{corpus}/loss", f"{corpus}/gradient_norm")
         }
+        self._tokens = keras.metrics.Sum(name="tokens")
         optimizer = RMSprop(config.learning_rate, config.rho, tagger.updates)
         optimizer.build(tagger.variables(), row_wise=tagger.word_table)
         self.compile(optimizer=optimizer)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The running means, which Keras resets before every epoch."""
-        return list(self._means.values())
+        """The running means and sums, which Keras resets before every epoch."""
+        return [*self._means.values(), self._tokens]
 
     def train_step(self, turn: Mapping[str, Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Takes one turn.
@@ -54,13 +56,14 @@ class MultiTaskTrainer(keras.Model):
             turn: For each corpus its batch: the network's inputs, and ``tag_ids`` int32 (batch, time).
 
         Returns:
-            The running means by name.
+            The running means and sums by name.
         """
         for corpus in self.tagger.corpora:
             loss, norm = self._update(corpus, turn[corpus])
             self._means[f"{corpus}/loss"].update_state(loss)
             self._means[f"{corpus}/gradient_norm"].update_state(norm)
-        return {name: mean.result() for name, mean in self._means.items()}
+            self._tokens.update_state(turn[corpus]["lengths"])
+        return {metric.name: metric.result() for metric in self.metrics}
 
     def batch_loss(self, corpus: str, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the training loss of a batch: nats, summed over a sentence, averaged over the batch.

@@ -1,0 +1,172 @@
+"""What happens at the end of an epoch: scores, record, checkpoint, and a line for the person."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional
+
+import tensorflow as tf
+from tensorflow import keras
+
+from bioner_tf.checkpoints import CheckpointStore
+from bioner_tf.files import PathLike, write_text_atomically
+from bioner_tf.metrics import Scores
+
+Logs = dict[str, Any]
+
+_KEPT_CHECKPOINTS = 2
+_BAR_WIDTH = 30
+
+
+class DevelopmentScores(keras.callbacks.Callback):
+    """Adds each corpus's devel scores to the logs of an epoch, as ``<corpus>/devel_f1`` and so on.
+
+    Args:
+        score: Scores the networks as they are, by corpus.
+    """
+
+    def __init__(self, score: Callable[[], Mapping[str, Scores]]):
+        super().__init__()
+        self._score = score
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Scores and adds."""
+        for corpus, scores in self._score().items():
+            micro = scores.micro
+            logs[f"{corpus}/devel_precision"] = micro.precision
+            logs[f"{corpus}/devel_recall"] = micro.recall
+            logs[f"{corpus}/devel_f1"] = micro.f1
+
+
+class History:
+    """The record of the epochs, ``metrics.jsonl``: one JSON object an epoch.
+
+    Args:
+        path: The file.
+        epochs: Records beyond this many are of work that was lost; the next one replaces them.
+    """
+
+    def __init__(self, path: PathLike, epochs: int):
+        self._path = Path(path)
+        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        self.records: list[Logs] = [json.loads(line) for line in lines[:epochs]]
+
+    def append(self, record: Logs) -> None:
+        """Adds the record of the next epoch."""
+        self.records.append(record)
+        write_text_atomically(self._path, "".join(json.dumps(r) + "\n" for r in self.records))
+
+    def best_epoch(self, key: str) -> Optional[int]:
+        """Returns the first epoch (from 1) with the highest ``key``, None where none has it."""
+        values = [(record[key], -record["epoch"]) for record in self.records if key in record]
+        return -max(values)[1] if values else None
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes an epoch's logs to the history and to TensorBoard, then saves a checkpoint.
+
+    Args:
+        history: The record.
+        store: The checkpoints; the last two are kept, and the best.
+        best_by: The log by which an epoch is the best.
+        event_dir: Where TensorBoard's events go.
+    """
+
+    def __init__(
+        self, history: History, store: CheckpointStore, best_by: str, event_dir: PathLike
+    ):
+        super().__init__()
+        self._history = history
+        self._store = store
+        self._best_by = best_by
+        self._writer = tf.summary.create_file_writer(str(event_dir))
+        self._begun = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Optional[Logs] = None) -> None:
+        """Starts the clock."""
+        self._begun = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Writes and saves."""
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["seconds"] = time.monotonic() - self._begun
+        record = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        with self._writer.as_default(step=epoch + 1):
+            for name, value in record.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+        self._history.append(record)
+        self._store.save(epoch + 1)
+        best = self._history.best_epoch(self._best_by)
+        recent = range(epoch + 2 - _KEPT_CHECKPOINTS, epoch + 2)
+        self._store.keep_only([*recent, *([best] if best else [])])
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar while an epoch runs, on a terminal; one line an epoch everywhere.
+
+    Args:
+        main: The main corpus, whose scores the line shows.
+        corpora: All corpora.
+    """
+
+    def __init__(self, main: str, corpora: list[str]):
+        super().__init__()
+        self._main = main
+        self._corpora = corpora
+        self._bar = sys.stderr.isatty()
+        self._began = 0.0
+        self._done = 0
+        self._turns = 0
+
+    def on_train_begin(self, logs: Optional[Logs] = None) -> None:
+        """Starts the clock of the whole training."""
+        self._began = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Optional[Logs] = None) -> None:
+        """Starts the clock of an epoch."""
+        self._epoch = epoch
+        self._epoch_began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """Draws the bar."""
+        self._turns += 1
+        if not self._bar:
+            return
+        steps = self.params["steps"]
+        seconds = time.monotonic() - self._epoch_began
+        filled = "=" * (_BAR_WIDTH * (batch + 1) // steps)
+        print(
+            f"\repoch {self._epoch + 1}/{self.params['epochs']} [{filled:<{_BAR_WIDTH}}] "
+            f"{batch + 1}/{steps} turns  {(batch + 1) / seconds:.1f} turns/s  "
+            f"{_clock((steps - batch - 1) * seconds / (batch + 1))} left \033[K",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Prints the epoch's line."""
+        self._done += 1
+        now = time.monotonic()
+        if self._bar:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        loss = sum(float(logs[f"{corpus}/loss"]) for corpus in self._corpora)
+        parts = [f"epoch {epoch + 1}/{self.params['epochs']}", f"loss {loss:.3f}"]
+        if f"{self._main}/devel_f1" in logs:
+            scores = (100 * logs[f"{self._main}/devel_{s}"] for s in ("precision", "recall", "f1"))
+            parts.append("devel P {:.2f} R {:.2f} F1 {:.2f}".format(*scores))
+        tokens = float(logs["tokens"])
+        parts.append(f"{tokens / (now - self._epoch_began):,.0f} tokens/s")
+        remaining = self.params["epochs"] - epoch - 1
+        parts.append(f"{_clock(remaining * (now - self._began) / self._done)} left")
+        print("  ".join(parts), flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
