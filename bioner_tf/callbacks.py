@@ -75,9 +75,7 @@ class Recorder(keras.callbacks.Callback):
         event_dir: Where TensorBoard's events go.
     """
 
-    def __init__(
-        self, history: History, store: CheckpointStore, best_by: str, event_dir: PathLike
-    ):
+    def __init__(self, history: History, store: CheckpointStore, best_by: str, event_dir: PathLike):
         super().__init__()
         self._history = history
         self._store = store

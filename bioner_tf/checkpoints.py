@@ -55,7 +55,9 @@ class CheckpointStore:
             self._checkpoint.read(str(path / "state")).assert_existing_objects_matched()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise BionerError(f"{path}: expected a whole checkpoint of this run: {reason}") from None
+            raise BionerError(
+                f"{path}: expected a whole checkpoint of this run: {reason}"
+            ) from None
 
     def restore_newest(self) -> Optional[int]:
         """Puts back the newest state that can be read; a damaged one is reported and removed.

@@ -101,9 +101,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that no model can have."""
-        _require(
-            self.structure in STRUCTURES, "structure", f"one of {STRUCTURES}", self.structure
-        )
+        _require(self.structure in STRUCTURES, "structure", f"one of {STRUCTURES}", self.structure)
         _require(self.crf in CRFS, "crf", f"one of {CRFS}", self.crf)
         _require_at_least(
             1,

@@ -162,9 +162,7 @@ class SideBySide(keras.layers.Layer):
                 bilstm.build(input_shape[0])
         super().build(input_shape)
 
-    def call(
-        self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
-    ) -> list[tf.Tensor]:
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """Runs the Bi-LSTMs.
 
         Args:

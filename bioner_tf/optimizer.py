@@ -79,7 +79,9 @@ class RMSprop(keras.optimizers.Optimizer):
         self.rho = rho
         self.epsilon = epsilon
 
-    def build(self, var_list: Sequence[tf.Variable], row_wise: Optional[tf.Variable] = None) -> None:
+    def build(
+        self, var_list: Sequence[tf.Variable], row_wise: Optional[tf.Variable] = None
+    ) -> None:
         """Makes the slots of all variables that any step may update.
 
         Args:
@@ -110,9 +112,7 @@ class RMSprop(keras.optimizers.Optimizer):
         kept = tf.pow(tf.cast(self.rho, variable.dtype), age)[:, None] * tf.gather(velocity, rows)
         updated = kept + (1 - self.rho) * tf.square(values)
         velocity.scatter_update(tf.IndexedSlices(updated, rows))
-        self._last_updates.scatter_update(
-            tf.IndexedSlices(tf.fill(tf.shape(rows), step), rows)
-        )
+        self._last_updates.scatter_update(tf.IndexedSlices(tf.fill(tf.shape(rows), step), rows))
         variable.scatter_sub(
             tf.IndexedSlices(rate * values / (tf.sqrt(updated) + self.epsilon), rows)
         )

@@ -128,9 +128,7 @@ def count_batches(split: EncodedSplit, batch_size: int) -> int:
     return -(-len(split.lengths) // batch_size)
 
 
-def plan_pass(
-    lengths: np.ndarray, batch_size: int, rng: np.random.Generator
-) -> list[np.ndarray]:
+def plan_pass(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Draws the batches of one pass: every sentence once, each batch of like lengths.
 
     The sentences are shuffled; every window of 32 batches is ordered by length and cut into batches;

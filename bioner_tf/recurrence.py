@@ -83,9 +83,7 @@ def _backward(hidden_gradient, hidden, cells, gates, recurrent_kernels):
     previous_cells = tf.concat([before, cells[:-1]], axis=0)
     previous_hidden = tf.concat([before, hidden[:-1]], axis=0)
     # What dc and dh are multiplied with to give the gradient before each non-linearity.
-    by_cell = tf.concat(
-        [g * i * (1 - i), previous_cells * f * (1 - f), i * (1 - g * g)], axis=-1
-    )
+    by_cell = tf.concat([g * i * (1 - i), previous_cells * f * (1 - f), i * (1 - g * g)], axis=-1)
     by_hidden = tanh_c * o * (1 - o)
     hidden_to_cell = o * (1 - tanh_c * tanh_c)
 

@@ -192,7 +192,9 @@ def _fit(
         Progress(main, tagger.corpora),
     ]
     if held_out:
-        callbacks.insert(0, DevelopmentScores(functools.partial(_scores, material, decoder, "devel")))
+        callbacks.insert(
+            0, DevelopmentScores(functools.partial(_scores, material, decoder, "devel"))
+        )
     turns = count_batches(material.encoded_training[main], settings.batch_size)
     trainer.fit(
         turn_dataset(
@@ -270,7 +272,9 @@ def load_run(run_dir: PathLike) -> TrainedRun:
     store = checkpoint_store(directory, tagger)
     epochs = store.epochs()
     if not epochs:
-        raise BionerError(f"{directory.checkpoints}: expected a checkpoint, found none; train first")
+        raise BionerError(
+            f"{directory.checkpoints}: expected a checkpoint, found none; train first"
+        )
     epoch = chosen_epoch(config, History(directory.metrics, epochs[-1]))
     store.restore(epoch)
     report = json.loads(directory.report.read_text()) if directory.report.exists() else {}

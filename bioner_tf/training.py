@@ -78,9 +78,7 @@ class MultiTaskTrainer(keras.Model):
             )
         )
 
-    def _update(
-        self, corpus: str, batch: Mapping[str, tf.Tensor]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _update(self, corpus: str, batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         variables = self.tagger.networks[corpus].trainable_variables
         with tf.GradientTape() as tape:
             loss = self.batch_loss(corpus, batch)

@@ -42,6 +42,10 @@ def make_batch(num_tags: int, seed: int) -> dict[str, tf.Tensor]:
     return {name: tf.constant(array, tf.int32) for name, array in arrays.items()}
 
 
+def inputs_of(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: batch[name] for name in ("word_ids", "lengths", "char_ids", "form_ids")}
+
+
 def make_turn(tagger: MultiTaskTagger, seed: int = 0) -> dict[str, dict[str, tf.Tensor]]:
     return {
         corpus: make_batch(len(TAGS[corpus]), seed + number)

@@ -87,9 +87,7 @@ EPOCHS = flags.DEFINE_integer(
     "epochs", _TRAINING.epochs, "Passes over the main corpus; 0 builds, reports and stops."
 )
 BATCH_SIZE = flags.DEFINE_integer("batch_size", _TRAINING.batch_size, "Sentences in a batch.")
-LEARNING_RATE = flags.DEFINE_float(
-    "learning_rate", _TRAINING.learning_rate, "Of the first epoch."
-)
+LEARNING_RATE = flags.DEFINE_float("learning_rate", _TRAINING.learning_rate, "Of the first epoch.")
 LEARNING_RATE_DECAY = flags.DEFINE_float(
     "learning_rate_decay", _TRAINING.learning_rate_decay, "Factor on it after every epoch."
 )

@@ -145,9 +145,7 @@ class Parts:
         """Makes one encoder a name; ``encode`` runs any of them side by side."""
         return {name: Encoder(self, self._config, name) for name in names}
 
-    def encode(
-        self, features: tf.Tensor, encoders: Mapping[str, Encoder]
-    ) -> dict[str, tf.Tensor]:
+    def encode(self, features: tf.Tensor, encoders: Mapping[str, Encoder]) -> dict[str, tf.Tensor]:
         """Runs encoders over the same features.
 
         Args:
@@ -197,7 +195,9 @@ class Encoder:
         self._dropout = parts._dropout("lstm_output")
         self._projection = parts.part(
             name,
-            keras.layers.Dense(config.projection_units, activation="elu", name=f"{name}.projection"),
+            keras.layers.Dense(
+                config.projection_units, activation="elu", name=f"{name}.projection"
+            ),
         )
 
     def project(self, hidden: tf.Tensor) -> tf.Tensor:
