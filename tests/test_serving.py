@@ -1,0 +1,446 @@
+"""The export: its signatures against the pieces they are made of, and against enumeration."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import hypothesis
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+import toy
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from hypothesis import strategies
+from tensorflow.core.protobuf import saved_model_pb2
+
+from bioner_tf import serving, tags, vocabulary
+from bioner_tf.errors import BionerError
+
+NASTY_TEXTS = [
+    "",
+    " \t\n\u00a0",
+    "\x00the\x00 gene\x00",
+    "cafe\u0301 BRCA1 \u0301 the",
+    "the 👩‍👩‍👧‍👦 gene 🧬👍🏽 binds",
+    "חלבון p53 بروتين\u202ethe gene",
+    "\U0001d6fc-synuclein \U00010348 the gene",
+    "the\ufffe gene\uffff binds \ufdd0p53",
+    "gene" * 3000,
+    "the\n\n\n\ngene\r\n\r\n" * 200,
+    "The gene binds BRCA1. In the gene p53 binds.  The gene!",
+    "the gene " * 300,
+]
+NASTY_TOKENS = [
+    "The", "the", "THE", "BRCA1", "brca1", "p53", "P53", "p\u0665", "É", "é", "café", "cafe\u0301",
+    "-", "", "\x00", "\ufffd", "\uffff", "0", "½", "👍🏽", "a" * 200, "\U0001d6fc" * 9, "İ", "\u212a", "x",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory):
+    return toy.build_toy_tagger(tmp_path_factory.mktemp("vocabulary"))
+
+
+@pytest.fixture(scope="module")
+def saved_model(tagger, tmp_path_factory):
+    return serving.export_tagger(tagger, tmp_path_factory.mktemp("run") / "export")
+
+
+@pytest.fixture(scope="module")
+def signatures(saved_model):
+    model = tf.saved_model.load(str(saved_model))
+    loaded = model.signatures
+
+    def call(name, **inputs):
+        outputs = loaded[name](**{key: tf.constant(value) for key, value in inputs.items()})
+        return {key: value.numpy() for key, value in outputs.items()}
+
+    call.model = model  # a signature does not keep its model alive
+    return call
+
+
+def signature(corpus, kind):
+    names = serving.signature_names(list(toy.TAGS))
+    return dict(zip(toy.TAGS, names))[corpus][kind]
+
+
+def tag_texts(signatures, texts, corpus=toy.MAIN):
+    """Entities as (start, end, type, text, score) of each text, which are str or bytes."""
+    texts = [text if isinstance(text, bytes) else text.encode() for text in texts]
+    name = signature(corpus, "text")
+    outputs = signatures(name, text=np.array(texts, object).reshape(len(texts)))
+    columns = [outputs[f"entity_{c}"] for c in ("start", "end", "type", "text", "score")]
+    return [
+        [
+            (int(start), int(end), entity_type.decode(), text.decode(), float(score))
+            for start, end, entity_type, text, score in zip(*(c[row, :count] for c in columns))
+        ]
+        for row, count in enumerate(outputs["entity_count"])
+    ]
+
+
+def without_scores(entities):
+    return [entity[:-1] for entity in entities]
+
+
+def assert_same(found, expected):
+    """Entities are equal; their scores but for the rounding of matrix products of other sizes."""
+    assert [without_scores(row) for row in found] == [without_scores(row) for row in expected]
+    np.testing.assert_allclose(
+        [entity[-1] for row in found for entity in row],
+        [entity[-1] for row in expected for entity in row],
+        atol=1e-5,
+    )
+
+
+def tag_tokens(signatures, sentences, corpus=toy.MAIN, padding=b"", extra=0):
+    width = max(map(len, sentences), default=0) + extra
+    tokens = np.full((len(sentences), width), padding, object)
+    for row, sentence in enumerate(sentences):
+        tokens[row, : len(sentence)] = [token.encode() for token in sentence]
+    lengths = np.array([len(sentence) for sentence in sentences], np.int32)
+    return signatures(signature(corpus, "tokens"), tokens=tokens, lengths=lengths)
+
+
+def potentials_of(tagger, corpus, tokens):
+    """The network's potentials for one sentence, its inputs made by the Python vocabularies."""
+    network = {c.name: c.network for c in tagger.corpora}[corpus]
+    characters = vocabulary.encode_characters(toy.CHARACTERS, tokens, toy.MAX_CHARACTERS)
+    return network(
+        tf.constant(vocabulary.encode_words(toy.WORDS, tokens)[np.newaxis]),
+        tf.constant([len(tokens)]),
+        tf.constant(np.pad(characters, [(1, 0), (0, 0)])),
+        tf.range(1, len(tokens) + 1)[tf.newaxis],
+    ).numpy()[0]
+
+
+def distribution_of(tagger, corpus, tokens):
+    names = toy.TAGS[corpus]
+    legal = reference.legal_by_tables(
+        tags.legal_starts(names), tags.legal_transitions(names), tags.legal_ends(names)
+    )
+    return reference.enumerate_sequences(potentials_of(tagger, corpus, tokens), legal)
+
+
+@pytest.mark.parametrize("corpus", toy.TAGS)
+def test_token_tags_and_scores_equal_enumeration(tagger, signatures, corpus):
+    sentences = [NASTY_TOKENS[i : i + 4] for i in range(0, len(NASTY_TOKENS), 4)]
+    outputs = tag_tokens(signatures, sentences, corpus)
+    for row, tokens in enumerate(sentences):
+        expected = distribution_of(tagger, corpus, tokens)
+        best = reference.best_sequence(expected)
+        names = [tag.decode() for tag in outputs["tags"][row]]
+        assert names[: len(tokens)] == [toy.TAGS[corpus][tag] for tag in best]
+        marginals = reference.token_marginals(expected, len(toy.TAGS[corpus]))
+        np.testing.assert_allclose(
+            outputs["tag_score"][row, : len(tokens)],
+            marginals[np.arange(len(tokens)), best],
+            atol=1e-5,
+        )
+
+
+@pytest.mark.parametrize("corpus", toy.TAGS)
+def test_entity_scores_equal_enumeration(tagger, signatures, corpus):
+    texts = ["The BRCA1 gene binds", "p53-p21 binds", "in the gene", "café É p53 .", "gene"]
+    found = tag_texts(signatures, texts, corpus)
+    for text, entities in zip(texts, found):
+        tokens = reference.tokenise(text.encode())
+        expected = distribution_of(tagger, corpus, [form for _, _, form in tokens])
+        names = [toy.TAGS[corpus][tag] for tag in reference.best_sequence(expected)]
+        spans = reference.entities(names)
+        assert without_scores(entities) == [
+            (
+                tokens[start][0],
+                tokens[end - 1][1],
+                kind,
+                text[tokens[start][0] : tokens[end - 1][1]],
+            )
+            for start, end, kind in spans
+        ]
+        scores = [reference.span_marginal(expected, toy.TAGS[corpus], *span) for span in spans]
+        np.testing.assert_allclose([entity[-1] for entity in entities], scores, atol=1e-5)
+    assert sum(map(len, found)) >= 4
+    assert any(" " in text or "-" in text for row in found for _, _, _, text, _ in row)
+
+
+@pytest.mark.parametrize("corpus", toy.TAGS)
+def test_texts_are_tagged_as_their_tokens_are(signatures, corpus):
+    """A sentence longer than the limit is cut, by ``tag_text`` and ``tag_tokens`` alike."""
+    texts = [text for text in NASTY_TEXTS if "\n\n" not in text and ". " not in text]
+    tokens = [reference.tokenise(text.encode()) for text in texts]
+    sentences = [[form for _, _, form in row] for row in tokens]
+    assert max(map(len, sentences)) > 2 * toy.MAX_SENTENCE_TOKENS
+    outputs = tag_tokens(signatures, sentences, corpus)
+    found = tag_texts(signatures, texts, corpus)
+    for row, text in enumerate(texts):
+        names = [tag.decode() for tag in outputs["tags"][row, : len(sentences[row])]]
+        expected = []
+        for start, end, kind in reference.entities(names):
+            first, last = tokens[row][start][0], tokens[row][end - 1][1]
+            expected.append((first, last, kind, text[first:last]))
+        assert without_scores(found[row]) == expected
+
+
+def test_padding_of_tokens_is_ignored_whatever_it_holds(signatures):
+    sentences = [["the", "BRCA1", "gene"], ["p53"], [], ["in", "the"]]
+    expected = tag_tokens(signatures, sentences)
+    found = tag_tokens(signatures, sentences, padding=b"BRCA1", extra=30)
+    for name in ("tags", "tag_score"):
+        np.testing.assert_array_equal(found[name][:, :3], expected[name])
+        assert not found[name][:, 3:].any()
+    assert expected["tags"][2].tolist() == [b"", b"", b""]
+    assert expected["tags"][1, 0] in [tag.encode() for tag in toy.TAGS[toy.MAIN]]
+
+
+def test_lengths_beyond_the_tokens_mean_all_of_them(signatures):
+    tokens = [[b"the", b"gene"]]
+    name = signature(toy.MAIN, "tokens")
+    expected = signatures(name, tokens=tokens, lengths=[2])
+    np.testing.assert_array_equal(
+        signatures(name, tokens=tokens, lengths=[9])["tags"], expected["tags"]
+    )
+    assert signatures(name, tokens=tokens, lengths=[-1])["tags"].tolist() == [[b"", b""]]
+
+
+def test_nothing_at_all_is_answered(signatures):
+    outputs = signatures("serving_default", text=np.array([], object))
+    assert {name: value.shape for name, value in outputs.items()} == {
+        "entity_count": (0,),
+        **{f"entity_{c}": (0, 1) for c in ("start", "end", "type", "text", "score")},
+    }
+    outputs = signatures("serving_default", text=["", "  \n"])
+    assert outputs["entity_count"].tolist() == [0, 0]
+    assert outputs["entity_text"].tolist() == [[b""], [b""]]
+    assert outputs["entity_score"].tolist() == [[0.0], [0.0]]
+    empty = np.zeros((2, 0), object)
+    assert signatures("tag_tokens", tokens=empty, lengths=[0, 0])["tags"].shape == (2, 0)
+
+
+@pytest.mark.parametrize("corpus", toy.TAGS)
+def test_offsets_cut_the_entity_out_of_nasty_texts(signatures, corpus):
+    for text, entities in zip(NASTY_TEXTS, tag_texts(signatures, NASTY_TEXTS, corpus)):
+        previous_end = 0
+        for start, end, _, entity_text, score in entities:
+            assert text[start:end] == entity_text
+            assert previous_end <= start < end
+            assert 0 <= score <= 1
+            previous_end = end
+
+
+@hypothesis.settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@hypothesis.given(
+    strategies.lists(
+        strategies.one_of(
+            strategies.text(max_size=20).map(lambda value: value.encode("utf-8", "replace")),
+            strategies.binary(max_size=20),
+            strategies.text("the gnp53.\n-é\u0301👍\U0001d6fc\x00", max_size=40).map(str.encode),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_offsets_hold_for_any_bytes(signatures, texts):
+    for corpus in toy.TAGS:
+        for text, entities in zip(texts, tag_texts(signatures, texts, corpus)):
+            decoded = text.decode("utf-8", "replace")
+            assert all(decoded[start:end] == found for start, end, _, found, _ in entities)
+
+
+def test_company_and_order_change_no_answer(signatures):
+    texts = [text for text in NASTY_TEXTS if len(text) < 5000]
+    alone = [tag_texts(signatures, [text], toy.AUXILIARY)[0] for text in texts]
+    assert_same(tag_texts(signatures, texts, toy.AUXILIARY), alone)
+    assert_same(tag_texts(signatures, texts[::-1], toy.AUXILIARY), alone[::-1])
+    assert_same(tag_texts(signatures, texts * 3, toy.AUXILIARY), alone * 3)
+
+
+def test_more_sentences_than_a_chunk_holds_are_all_tagged(signatures):
+    generator = np.random.default_rng(0)
+    words = ["the", "gene", "BRCA1", "binds", "p53"]
+    sentences = [list(generator.choice(words, length)) for length in [1, 12, 5, 30] * 200]
+    outputs = tag_tokens(signatures, sentences)
+    few = tag_tokens(signatures, sentences[:4])
+    for row in range(4):
+        np.testing.assert_array_equal(outputs["tags"][row], few["tags"][row])
+    assert all((outputs["tags"][row, : len(s)] != b"").all() for row, s in enumerate(sentences))
+
+
+def test_a_document_is_tagged_as_its_sentences_are(signatures):
+    sentences = ["The BRCA1 gene binds p53.", "In the gene it binds!", "p53 binds the gene."] * 5
+    document, expected = "", []
+    for sentence, entities in zip(sentences, tag_texts(signatures, sentences)):
+        for start, end, *rest in entities:
+            expected.append((len(document) + start, len(document) + end, *rest))
+        document += sentence + " "
+    assert_same(tag_texts(signatures, [document]), [expected])
+    assert expected
+
+
+def test_signatures_are_what_the_contract_says(signatures):
+    wanted = {"serving_default", "tag_tokens"}
+    wanted |= {signature(corpus, kind) for corpus in toy.TAGS for kind in ("text", "tokens")}
+    assert set(signatures.model.signatures) == wanted
+    assert signature(toy.MAIN, "text") == "tag_text_genes-IOB"
+    for name, function in signatures.model.signatures.items():
+        _, inputs = function.structured_input_signature
+        found = {key: (spec.dtype, spec.shape.rank) for key, spec in inputs.items()}
+        if "tokens" in name:
+            assert found == {"tokens": (tf.string, 2), "lengths": (tf.int32, 1)}
+            wanted_outputs = {"tags": (tf.string, 2), "tag_score": (tf.float32, 2)}
+        else:
+            assert found == {"text": (tf.string, 1)}
+            wanted_outputs = {
+                "entity_count": (tf.int32, 1),
+                "entity_start": (tf.int32, 2),
+                "entity_end": (tf.int32, 2),
+                "entity_type": (tf.string, 2),
+                "entity_text": (tf.string, 2),
+                "entity_score": (tf.float32, 2),
+            }
+        outputs = function.structured_outputs
+        assert {k: (spec.dtype, spec.shape.rank) for k, spec in outputs.items()} == wanted_outputs
+
+
+def test_the_main_corpus_has_the_plain_names(signatures):
+    text, tokens = ["The BRCA1 gene binds p53"], [["The", "BRCA1", "gene"]]
+    for plain, own in (("serving_default", "text"), ("tag_tokens", "tokens")):
+        inputs = {"text": text} if own == "text" else {"tokens": tokens, "lengths": [3]}
+        expected = signatures(signature(toy.MAIN, own), **inputs)
+        for name, value in signatures(plain, **inputs).items():
+            np.testing.assert_array_equal(value, expected[name])
+
+
+def test_signature_names_stay_distinct_and_plain():
+    names = serving.signature_names(["a b", "a_b", "a/b", "BC2GM-IOB", "été"])
+    assert [name["text"] for name in names] == [
+        "tag_text_a_b", "tag_text_a_b_2", "tag_text_a_b_3", "tag_text_BC2GM-IOB", "tag_text__t_",
+    ]  # fmt: skip
+
+
+def test_graph_is_small_and_of_core_ops_only(saved_model):
+    serialized = (saved_model / "saved_model.pb").read_bytes()
+    assert len(serialized) < 500_000
+    model = saved_model_pb2.SavedModel.FromString(serialized)
+    graph = model.meta_graphs[0].graph_def
+    functions = {function.signature.name for function in graph.library.function}
+    ops = {node.op for node in graph.node}
+    ops.update(node.op for function in graph.library.function for node in function.node_def)
+    core = {name for name in dir(tf.raw_ops) if not name.startswith("_")}
+    assert ops - functions - core == set()
+    assert not {op for op in ops if "PyFunc" in op}
+
+
+def test_metadata_tells_what_is_inside(saved_model):
+    metadata = json.loads((saved_model / "assets.extra" / "tagger.metadata").read_text("utf-8"))
+    assert metadata["format"] == 1
+    assert [corpus["name"] for corpus in metadata["corpora"]] == list(toy.TAGS)
+    assert metadata["corpora"][1] == {
+        "name": toy.AUXILIARY,
+        "types": ["DNA", "cell_type"],
+        "tags": list(toy.TAGS[toy.AUXILIARY]),
+        "scheme": "IOBES",
+        "signatures": {
+            "text": "tag_text_more__IOBES_",
+            "tokens": "tag_tokens_more__IOBES_",
+        },
+    }
+    assert metadata["scores"] == {"genes-IOB": {"f1": 0.5}}
+    assert metadata["tensorflow"] == tf.__version__
+
+
+def prediction_log_class():
+    """``tensorflow.serving.PredictionLog`` as far as it goes here, from its published fields."""
+    message, tensor = "TYPE_MESSAGE", ".tensorflow.TensorProto"
+    messages = {
+        "ModelSpec": [("name", 1, "TYPE_STRING", ""), ("signature_name", 3, "TYPE_STRING", "")],
+        "Entry": [("key", 1, "TYPE_STRING", ""), ("value", 2, message, tensor)],
+        "PredictRequest": [
+            ("model_spec", 1, message, "ModelSpec"),
+            ("inputs", 2, message, "Entry"),
+        ],
+        "PredictLog": [("request", 1, message, "PredictRequest")],
+        "PredictionLog": [("predict_log", 6, message, "PredictLog")],
+    }
+    file = descriptor_pb2.FileDescriptorProto(name="log.proto", package="log", syntax="proto3")
+    file.dependency.append("tensorflow/core/framework/tensor.proto")
+    for name, fields in messages.items():
+        described = file.message_type.add(name=name)
+        for field_name, number, kind, type_name in fields:
+            field = described.field.add(name=field_name, number=number)
+            field.type = descriptor_pb2.FieldDescriptorProto.Type.Value(kind)
+            repeated = field_name == "inputs"
+            field.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
+            if type_name:
+                field.type_name = type_name if type_name[0] == "." else f".log.{type_name}"
+    pool = descriptor_pool.Default()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("log.PredictionLog"))
+
+
+def test_warmup_requests_run(saved_model, signatures):
+    log_class = prediction_log_class()
+    path = saved_model / "assets.extra" / "tf_serving_warmup_requests"
+    called = set()
+    for record in tf.data.TFRecordDataset(str(path)):
+        request = log_class.FromString(record.numpy()).predict_log.request
+        inputs = {entry.key: tf.make_ndarray(entry.value) for entry in request.inputs}
+        signatures(request.model_spec.signature_name, **inputs)
+        called.add(request.model_spec.signature_name)
+    assert called == set(signatures.model.signatures)
+
+
+def test_versions_count_up_and_appear_whole(tagger, tmp_path, monkeypatch):
+    monkeypatch.setattr(tf.saved_model, "save", lambda *args, **kwargs: None)
+    export_dir = tmp_path / "run" / "export"
+    assert serving.list_versions(export_dir) == []
+    assert serving.export_tagger(tagger, export_dir) == export_dir / "1"
+    assert serving.export_tagger(tagger, export_dir, version=10).name == "10"
+    (export_dir / "notes").mkdir()
+    assert serving.export_tagger(tagger, export_dir).name == "11"
+    with pytest.raises(BionerError, match="at least 1, got 0"):
+        serving.export_tagger(tagger, export_dir, version=0)
+
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        serving.export_tagger(tagger, export_dir)
+    assert sorted(entry.name for entry in export_dir.iterdir()) == ["1", "10", "11", "notes"]
+
+
+def test_export_tags_raw_text_where_bioner_tf_cannot_be_imported(saved_model, tmp_path):
+    program = textwrap.dedent(
+        """
+        import sys
+        class Blocker:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {"bioner_tf", "tensorflow_addons"}:
+                    raise ImportError(name)
+        sys.meta_path.insert(0, Blocker())
+        import tensorflow as tf
+        model = tf.saved_model.load(sys.argv[1])
+        outputs = model.signatures["serving_default"](tf.constant([sys.argv[2], ""]))
+        print(outputs["entity_count"].numpy().tolist(), outputs["entity_text"].numpy()[0].tolist())
+        """
+    )
+    text = "The BRCA1 gene binds p53. It is a gene."
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(saved_model), text],
+        cwd=tmp_path,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    model = tf.saved_model.load(str(saved_model))
+    outputs = model.signatures["serving_default"](tf.constant([text, ""]))
+    counts, texts = outputs["entity_count"].numpy().tolist(), outputs["entity_text"].numpy()[0]
+    assert counts[0] > 0
+    assert result.stdout.strip() == f"{counts} {texts.tolist()}"

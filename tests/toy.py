@@ -1,0 +1,67 @@
+"""A tagger of two corpora with random weights: small, quick, and without Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from bioner_tf.serving import ServedCorpus, ServedTagger
+from bioner_tf.vocabulary import Vocabulary
+
+TAGS = {
+    "genes-IOB": ("O", "B-Gene", "I-Gene"),
+    "more (IOBES)": ("O", "B-DNA", "I-DNA", "E-DNA", "S-DNA", "S-cell_type"),
+}
+MAIN, AUXILIARY = TAGS
+WORDS = Vocabulary(("the", "gene", "BRCA0", "binds", ".", "in", "p00", "-", "\ufffd", "cafe", "É"))
+CHARACTERS = Vocabulary((*"abcdefghijklmnopqrstuvwxyzABC0123456789.-()", "é", "\ufffd", "\uffff"))
+MAX_CHARACTERS = 6
+MAX_SENTENCE_TOKENS = 12
+_WIDTH = 5
+
+
+def build_toy_tagger(directory: Path) -> ServedTagger:
+    """Makes the tagger, with its vocabulary files in ``directory``."""
+    WORDS.save(directory / "words.txt")
+    CHARACTERS.save(directory / "characters.txt")
+    generator = np.random.default_rng(3)
+
+    def variable(*shape: int) -> tf.Variable:
+        return tf.Variable(generator.normal(size=shape).astype(np.float32))
+
+    word_table = variable(len(WORDS) + 2, _WIDTH)
+    character_table = variable(len(CHARACTERS) + 2, _WIDTH)
+    variables = [word_table, character_table]
+    corpora = []
+    for name, tags in TAGS.items():
+        weights, transitions = variable(3 * _WIDTH, len(tags)), variable(len(tags), len(tags))
+        variables += [weights, transitions]
+        network = _network(word_table, character_table, weights, transitions)
+        corpora.append(ServedCorpus(name, tags, network))
+    return ServedTagger(
+        corpora=corpora,
+        variables=variables,
+        words_path=directory / "words.txt",
+        characters_path=directory / "characters.txt",
+        max_characters=MAX_CHARACTERS,
+        max_sentence_tokens=MAX_SENTENCE_TOKENS,
+        metadata={"scores": {"genes-IOB": {"f1": 0.5}}},
+    )
+
+
+def _network(word_table, character_table, weights, transitions):
+    def network(word_ids, lengths, char_ids, form_ids):
+        is_token = tf.sequence_mask(lengths, tf.shape(word_ids)[1], tf.float32)[:, :, tf.newaxis]
+        is_character = tf.cast(char_ids > 0, tf.float32)[:, :, tf.newaxis]
+        # Later characters weigh more, so that their order and their number count.
+        places = tf.range(1, tf.shape(char_ids)[1] + 1, dtype=tf.float32)[:, tf.newaxis]
+        forms = tf.reduce_sum(tf.gather(character_table, char_ids) * is_character * places, axis=1)
+        words = tf.gather(word_table, word_ids) * is_token
+        # The neighbour on the right: nothing behind a sentence's last token.
+        following = tf.pad(words[:, 1:], [[0, 0], [0, 1], [0, 0]])
+        features = tf.concat([words, following, tf.gather(tf.sin(forms), form_ids)], axis=-1)
+        return (features @ weights)[:, :, tf.newaxis, :] + transitions
+
+    return network
