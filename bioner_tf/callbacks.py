@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable
 
 import tensorflow as tf
 from tensorflow import keras
@@ -59,7 +60,7 @@ class History:
         self.records.append(record)
         write_text_atomically(self._path, "".join(json.dumps(r) + "\n" for r in self.records))
 
-    def best_epoch(self, key: str) -> Optional[int]:
+    def best_epoch(self, key: str) -> int | None:
         """Returns the first epoch (from 1) with the highest ``key``, None where none has it."""
         values = [(record[key], -record["epoch"]) for record in self.records if key in record]
         return -max(values)[1] if values else None
@@ -83,7 +84,7 @@ class Recorder(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(event_dir))
         self._begun = 0.0
 
-    def on_epoch_begin(self, epoch: int, logs: Optional[Logs] = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Starts the clock."""
         self._begun = time.monotonic()
 
@@ -120,11 +121,11 @@ class Progress(keras.callbacks.Callback):
         self._done = 0
         self._turns = 0
 
-    def on_train_begin(self, logs: Optional[Logs] = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Starts the clock of the whole training."""
         self._began = time.monotonic()
 
-    def on_epoch_begin(self, epoch: int, logs: Optional[Logs] = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Starts the clock of an epoch."""
         self._epoch = epoch
         self._epoch_began = time.monotonic()

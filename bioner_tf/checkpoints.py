@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Iterable, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -59,7 +60,7 @@ class CheckpointStore:
                 f"{path}: expected a whole checkpoint of this run: {reason}"
             ) from None
 
-    def restore_newest(self) -> Optional[int]:
+    def restore_newest(self) -> int | None:
         """Puts back the newest state that can be read; a damaged one is reported and removed.
 
         Returns:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import PathLike, write_json_atomically

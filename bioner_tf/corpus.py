@@ -17,7 +17,7 @@ import numpy as np
 
 from bioner_tf import tags as tag_schemes
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import PathLike
+from bioner_tf.files import PathLike, write_text_atomically
 
 SPLIT_SUFFIX = ".tsv"
 DOCUMENT_MARK = "-DOCSTART-"
@@ -173,6 +173,17 @@ def keep_fraction(
     order = np.random.default_rng(seed).permutation(len(sentences))
     count = max(1, round(len(sentences) * fraction))
     return tuple(sentences[position] for position in sorted(order[:count]))
+
+
+def write_predictions(
+    path: PathLike, sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]]
+) -> None:
+    """Writes ``token<TAB>gold<TAB>predicted``, a token a line, an empty line between sentences."""
+    blocks = (
+        "".join(f"{row[0]}\t{row[1]}\t{row[2]}\n" for row in zip(*sentence, tags))
+        for sentence, tags in zip(sentences, predicted)
+    )
+    write_text_atomically(path, "\n".join(blocks))
 
 
 def _split_path(data_dir: Path, name: str, split: str) -> Path:

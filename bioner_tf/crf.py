@@ -1,8 +1,9 @@
 """Conditional random fields over a sentence's tags; the only importer of tensorflow-addons.
 
 Training uses tensorflow-addons' likelihood. Everything that comes after it works on *potentials*,
-float (batch, time, num_tags, num_tags): the score of tag j at token t after tag i at token t - 1 (at
-the first token only row 0 counts), which ``bioner_tf.decoding`` decodes. No padded token counts.
+float (batch, time, num_tags, num_tags): the score of tag j at token t after tag i at token t - 1
+(at the first token only row 0 counts), which ``bioner_tf.decoding`` decodes. No padded token
+counts.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class StaticCRF(keras.layers.Layer):
             inputs: Features, float32 (batch, time, width), and lengths, int32 (batch,), 1 or more.
 
         Returns:
-            Emissions, float32 (batch, time, num_tags), the scores of starting and of ending in a tag
-            added at a sentence's first and last token.
+            Emissions, float32 (batch, time, num_tags), the scores of starting and of ending in a
+            tag added at a sentence's first and last token.
         """
         features, lengths = inputs
         scores = self.unary(features)
@@ -77,7 +78,8 @@ class StaticCRF(keras.layers.Layer):
 
     def potentials(self, emissions: tf.Tensor) -> tf.Tensor:
         """Returns the potentials, float32 (batch, time, num_tags, num_tags)."""
-        # (batch, time, 1, num_tags) + (time, num_tags, num_tags): no transition into the first token.
+        # (batch, time, 1, num_tags) + (time, num_tags, num_tags): no transition into the first
+        # token.
         time = tf.shape(emissions)[1]
         later = 1.0 - tf.one_hot(0, time, dtype=emissions.dtype)[:, None, None]
         return emissions[:, :, None, :] + later * self.transitions

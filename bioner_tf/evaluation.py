@@ -1,16 +1,14 @@
-"""Decodes corpora with the networks in memory, scores the result, writes predictions."""
+"""Decodes corpora with the networks in memory."""
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from bioner_tf import tags as tag_tables
-from bioner_tf.corpus import Sentence
 from bioner_tf.decoding import restrict, viterbi
-from bioner_tf.files import PathLike, write_text_atomically
 from bioner_tf.models import MultiTaskTagger
 from bioner_tf.pipeline import EncodedSplit, Forms, batch_signature, length_batches
 
@@ -59,14 +57,3 @@ def _decode_function(tagger: MultiTaskTagger, corpus: str, tags: Sequence[str]) 
         return viterbi(restrict(potentials, *legal, lengths), lengths)
 
     return decode
-
-
-def write_predictions(
-    path: PathLike, sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]]
-) -> None:
-    """Writes ``token<TAB>gold<TAB>predicted``, one token a line, an empty line between sentences."""
-    blocks = (
-        "".join(f"{row[0]}\t{row[1]}\t{row[2]}\n" for row in zip(*sentence, tags))
-        for sentence, tags in zip(sentences, predicted)
-    )
-    write_text_atomically(path, "\n".join(blocks))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,8 @@ from bioner_tf.vocabulary import Vocabulary
 
 _LOG = logging.getLogger(__name__)
 
-_WORDS_FILE = "words.txt"
-_CHARACTERS_FILE = "characters.txt"
+WORDS_FILE = "words.txt"
+CHARACTERS_FILE = "characters.txt"
 _TAGS_FILE = "tags.{}.txt"
 
 
@@ -52,8 +53,8 @@ class Vocabularies:
     def save(self, directory: PathLike) -> None:
         """Writes one text file a vocabulary into ``directory``."""
         directory = Path(directory)
-        self.words.save(directory / _WORDS_FILE)
-        self.characters.save(directory / _CHARACTERS_FILE)
+        self.words.save(directory / WORDS_FILE)
+        self.characters.save(directory / CHARACTERS_FILE)
         for corpus, tags in self.tags.items():
             Vocabulary(tuple(tags)).save(directory / _TAGS_FILE.format(corpus))
 
@@ -66,8 +67,8 @@ class Vocabularies:
         """
         directory = Path(directory)
         return cls(
-            words=Vocabulary.load(directory / _WORDS_FILE),
-            characters=Vocabulary.load(directory / _CHARACTERS_FILE),
+            words=Vocabulary.load(directory / WORDS_FILE),
+            characters=Vocabulary.load(directory / CHARACTERS_FILE),
             tags={
                 corpus: Vocabulary.load(directory / _TAGS_FILE.format(corpus)).entries
                 for corpus in corpora
@@ -104,7 +105,7 @@ class Material:
         return EncodedSplit.encode(self.corpora[corpus].splits[split].sentences, self.forms)
 
     def describe(self) -> dict[str, Any]:
-        """Returns, by corpus, sentences a split, repaired tags, types and coverage, for the report."""
+        """Returns sentences, repaired tags, tags and coverage of each corpus, for the report."""
         coverage = self.coverage.to_json()
         return {
             name: {

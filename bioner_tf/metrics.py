@@ -107,24 +107,6 @@ class Scores:
             "token_accuracy": self.token_accuracy,
         }
 
-    def format_table(self) -> str:
-        """Returns the scores in per cent for a terminal: a line a type, then micro and macro."""
-        rows = [*self.types.items(), ("micro", self.micro)]
-        width = max(len("macro"), *(len(name) for name, _ in rows))
-        lines = [
-            f"{'type':<{width}}  precision  recall      f1  support  predicted  correct",
-            *(
-                f"{name:<{width}}  {_percent(counts.precision):>9}  {_percent(counts.recall):>6}"
-                f"  {_percent(counts.f1):>6}  {counts.support:>7}  {counts.predicted:>9}"
-                f"  {counts.correct:>7}"
-                for name, counts in rows
-            ),
-            f"{'macro':<{width}}  {_percent(self.macro['precision']):>9}"
-            f"  {_percent(self.macro['recall']):>6}  {_percent(self.macro['f1']):>6}",
-            f"token accuracy {_percent(self.token_accuracy)} of {self.tokens} tokens",
-        ]
-        return "\n".join(lines)
-
 
 def score_tags(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> Scores:
     """Scores predicted tags against gold tags.
@@ -174,9 +156,31 @@ def score_tags(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
     return Scores(types, tokens, correct_tokens)
 
 
+def format_scores(scores: Mapping[str, Any]) -> str:
+    """Lays scores out in per cent for a terminal: a line a type, then micro and macro.
+
+    Args:
+        scores: What ``Scores.to_json`` gave, or ``report.json`` holds of a split.
+    """
+    rows = [*scores["types"].items(), ("micro", scores)]
+    width = max(len("macro"), *(len(name) for name, _ in rows))
+    lines = [
+        f"{'type':<{width}}  precision  recall      f1  support  predicted  correct",
+        *(
+            f"{_format_rates(name, counts, width)}  {counts['support']:>7}  "
+            f"{counts['predicted']:>9}  {counts['correct']:>7}"
+            for name, counts in rows
+        ),
+        _format_rates("macro", scores["macro"], width),
+        f"token accuracy {100 * scores['token_accuracy']:.2f}",
+    ]
+    return "\n".join(lines)
+
+
+def _format_rates(name: str, rates: Mapping[str, float], width: int) -> str:
+    precision, recall, f1 = (100 * rates[key] for key in ("precision", "recall", "f1"))
+    return f"{name:<{width}}  {precision:>9.2f}  {recall:>6.2f}  {f1:>6.2f}"
+
+
 def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else 0.0
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}"

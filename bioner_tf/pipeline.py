@@ -7,7 +7,8 @@ made again without the turns before it.
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Iterator, Mapping, Optional, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -71,12 +72,12 @@ class EncodedSplit:
     """
 
     form_ids: np.ndarray
-    tag_ids: Optional[np.ndarray]
+    tag_ids: np.ndarray | None
     offsets: np.ndarray
 
     @classmethod
     def encode(
-        cls, sentences: Sequence[Sentence], forms: Forms, tags: Optional[Sequence[str]] = None
+        cls, sentences: Sequence[Sentence], forms: Forms, tags: Sequence[str] | None = None
     ) -> EncodedSplit:
         """Encodes ``sentences``, their tags too where the corpus's ``tags`` are given."""
         index = forms.index
@@ -99,9 +100,9 @@ class EncodedSplit:
         """Makes a batch of the sentences ``rows``.
 
         Returns:
-            ``word_ids``, ``form_ids`` and, where tags are known, ``tag_ids``, int32 (batch, time), 0 on
-            padding; ``lengths`` int32 (batch,); ``char_ids`` int32 (forms, max_chars), each distinct
-            token of the batch once behind the padding form.
+            ``word_ids``, ``form_ids`` and, where tags are known, ``tag_ids``, int32 (batch, time),
+            0 on padding; ``lengths`` int32 (batch,); ``char_ids`` int32 (forms, max_chars), each
+            distinct token of the batch once behind the padding form.
         """
         lengths = self.lengths[rows]
         real = np.arange(lengths.max()) < lengths[:, None]
@@ -131,8 +132,9 @@ def count_batches(split: EncodedSplit, batch_size: int) -> int:
 def plan_pass(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Draws the batches of one pass: every sentence once, each batch of like lengths.
 
-    The sentences are shuffled; every window of 32 batches is ordered by length and cut into batches;
-    the batches are shuffled. Which sentences meet in a batch and when it comes stays random.
+    The sentences are shuffled; every window of 32 batches is ordered by length and cut into
+    batches; the batches are shuffled. Which sentences meet in a batch and when it comes stays
+    random.
 
     Args:
         lengths: int (sentences,).

@@ -6,22 +6,32 @@ import dataclasses
 import functools
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from tensorflow import keras
 
 from bioner_tf.callbacks import DevelopmentScores, History, Progress, Recorder
 from bioner_tf.checkpoints import CheckpointStore
 from bioner_tf.config import RunConfig
+from bioner_tf.corpus import write_predictions
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.evaluation import Decoder, write_predictions
+from bioner_tf.evaluation import Decoder
 from bioner_tf.files import PathLike, write_json_atomically, write_text_atomically
-from bioner_tf.material import Material, Vocabularies, gather
-from bioner_tf.metrics import Scores, score_tags
+from bioner_tf.material import (
+    CHARACTERS_FILE,
+    WORDS_FILE,
+    Material,
+    Vocabularies,
+    gather,
+)
+from bioner_tf.metrics import Scores, format_scores, score_tags
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.pipeline import count_batches, turn_dataset
+from bioner_tf.serving import ServedCorpus, ServedTagger, export_tagger
 from bioner_tf.training import MultiTaskTrainer
 
 _LOG = logging.getLogger(__name__)
@@ -87,15 +97,13 @@ class TrainedRun:
         config: What it was.
         vocabularies: Its vocabularies.
         tagger: Its networks.
-        epoch: The epochs behind the weights.
-        report: Its outcome, empty where it has none yet.
+        report: Its outcome as far as it is known: the epoch of the weights, scores.
     """
 
     directory: RunDirectory
     config: RunConfig
     vocabularies: Vocabularies
     tagger: MultiTaskTagger
-    epoch: int
     report: Mapping[str, Any]
 
 
@@ -112,9 +120,17 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
         BionerError: Something cannot be read or written.
     """
     directory = RunDirectory(Path(run_dir))
+    _refuse_other_run(directory, config)
+    report = _read_report(directory)
+    if report.get("epochs") == config.training.epochs:
+        print(f"{directory.root}: this run has ended")
+        _print_scores(report)
+        return
+
     material = gather(config)
     config = material.config
-    _claim(directory, config, flags_text)
+    config.save(directory.config)
+    write_text_atomically(directory.flags, flags_text)
     material.vocabularies.save(directory.vocabulary)
     tagger = build_tagger(
         config.model,
@@ -130,48 +146,55 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
     }
     if config.data.vectors:
         print(f"word vectors found\n{material.coverage}\n")
-    print(format_parameters(report["parameters"]), end="\n\n")
-    if config.training.epochs == 0:
-        write_json_atomically(directory.report, report)
-        return
-
-    decoder = Decoder(tagger, material.vocabularies.tags)
-    report["epoch"] = _fit(material, tagger, decoder, directory)
-    splits = ("devel", "test") if config.data.train_on == "train" else ("test",)
-    scores = {split: _scores(material, decoder, split, directory) for split in splits}
-    report["scores"] = {
-        corpus: {split: scores[split][corpus].to_json() for split in splits}
-        for corpus in tagger.corpora
-    }
+    print(format_parameters(report["parameters"]), end="\n\n", flush=True)
+    if config.training.epochs > 0:
+        decoder = Decoder(tagger, material.vocabularies.tags)
+        report["epoch"] = _fit(material, tagger, decoder, directory)
+        report["scores"] = _final_scores(material, decoder, directory)
+        run = TrainedRun(directory, config, material.vocabularies, tagger, report)
+        # Always version 1: an export that an interrupted run left behind is replaced.
+        print(f"exported to {export_run(run, directory.exports, version=1)}")
+    # Last of all: a run that has this has ended.
+    report["epochs"] = config.training.epochs
     write_json_atomically(directory.report, report)
-    for corpus, table in scores["test"].items():
-        print(f"\n{corpus}, test, after epoch {report['epoch']}\n{table.format_table()}")
+    _print_scores(report)
 
 
-def _claim(directory: RunDirectory, config: RunConfig, flags_text: str) -> None:
-    """Makes the directory this run's, or checks that it is."""
-    if directory.config.exists():
-        before = _flatten(RunConfig.load(directory.config).to_json())
-        for setting, value in _flatten(config.to_json()).items():
-            if before[setting] != value and setting != "epochs":
-                raise UsageError(
-                    f"{directory.root}: this run was begun with --{setting}={before[setting]}, got "
-                    f"{value}; give the same, or another --run_dir"
-                )
-    config.save(directory.config)
-    write_text_atomically(directory.flags, flags_text)
+def _refuse_other_run(directory: RunDirectory, config: RunConfig) -> None:
+    """Checks that what the directory holds was begun with the same settings."""
+    if not directory.config.exists():
+        return
+    # More epochs go on with a run; pretrained vectors have set their width themselves.
+    free = {"epochs", "word_dim"} if config.data.vectors else {"epochs"}
+    before = _flatten(RunConfig.load(directory.config))
+    for setting, value in _flatten(config).items():
+        if setting not in free and before[setting] != value:
+            raise UsageError(
+                f"{directory.root}: this run was begun with --{setting}={before[setting]}, got "
+                f"{value}; give the same again, or another --run_dir"
+            )
 
 
-def _flatten(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _flatten(config: RunConfig) -> dict[str, Any]:
     """The settings by flag, as they are after a round trip through JSON."""
-    parts = json.loads(json.dumps(config)).values()
+    parts = json.loads(json.dumps(config.to_json())).values()
     return {name: value for part in parts for name, value in part.items()}
+
+
+def _read_report(directory: RunDirectory) -> dict[str, Any]:
+    return json.loads(directory.report.read_text()) if directory.report.exists() else {}
+
+
+def _print_scores(report: Mapping[str, Any]) -> None:
+    for corpus, splits in report.get("scores", {}).items():
+        table = format_scores(splits["test"])
+        print(f"\n{corpus}, test, after epoch {report['epoch']}\n{table}")
 
 
 def _fit(
     material: Material, tagger: MultiTaskTagger, decoder: Decoder, directory: RunDirectory
 ) -> int:
-    """Trains from the newest checkpoint on; returns the epoch whose weights the tagger ends with."""
+    """Trains from the newest checkpoint on; returns the epoch whose weights are left in."""
     config = material.config
     settings = config.training
     held_out = config.data.train_on == "train"
@@ -227,7 +250,7 @@ def chosen_epoch(config: RunConfig, history: History) -> int:
 def checkpoint_store(
     directory: RunDirectory,
     tagger: MultiTaskTagger,
-    optimizer: Optional[keras.optimizers.Optimizer] = None,
+    optimizer: keras.optimizers.Optimizer | None = None,
 ) -> CheckpointStore:
     """Returns the run's checkpoints, of the weights alone where no optimizer is given."""
     tracked = {"weights": tagger.variables(), "updates": tagger.updates}
@@ -240,7 +263,7 @@ def _scores(
     material: Material,
     decoder: Decoder,
     split: str,
-    directory: Optional[RunDirectory] = None,
+    directory: RunDirectory | None = None,
 ) -> dict[str, Scores]:
     """Scores a split of every corpus; writes the predictions where a directory is given."""
     scores = {}
@@ -251,6 +274,18 @@ def _scores(
         if directory is not None:
             write_predictions(directory.predictions(corpus, split), sentences, predicted)
     return scores
+
+
+def _final_scores(
+    material: Material, decoder: Decoder, directory: RunDirectory
+) -> dict[str, dict[str, Any]]:
+    """Scores, by corpus and split, what was not trained on."""
+    splits = ("devel", "test") if material.config.data.train_on == "train" else ("test",)
+    scores = {split: _scores(material, decoder, split, directory) for split in splits}
+    return {
+        corpus: {split: scores[split][corpus].to_json() for split in splits}
+        for corpus in material.corpora
+    }
 
 
 def load_run(run_dir: PathLike) -> TrainedRun:
@@ -272,13 +307,59 @@ def load_run(run_dir: PathLike) -> TrainedRun:
     store = checkpoint_store(directory, tagger)
     epochs = store.epochs()
     if not epochs:
-        raise BionerError(
-            f"{directory.checkpoints}: expected a checkpoint, found none; train first"
-        )
+        raise BionerError(f"{directory.checkpoints}: expected a checkpoint, got none; train first")
     epoch = chosen_epoch(config, History(directory.metrics, epochs[-1]))
     store.restore(epoch)
-    report = json.loads(directory.report.read_text()) if directory.report.exists() else {}
-    return TrainedRun(directory, config, loaded, tagger, epoch, report)
+    return TrainedRun(
+        directory, config, loaded, tagger, {"epoch": epoch, **_read_report(directory)}
+    )
+
+
+def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None) -> Path:
+    """Writes a run's tagger as a SavedModel.
+
+    Args:
+        run: The run.
+        export_dir: The directory of versions.
+        version: The version's number; by default the next.
+
+    Returns:
+        The directory of the new version.
+    """
+    settings = run.config.to_json()
+    # Where the files were is nobody's business but the run's.
+    del settings["data"]["data_dir"], settings["data"]["vectors"]
+    served = ServedTagger(
+        corpora=[_served_corpus(run, corpus) for corpus in run.tagger.corpora],
+        variables=run.tagger.variables(),
+        words_path=run.directory.vocabulary / WORDS_FILE,
+        characters_path=run.directory.vocabulary / CHARACTERS_FILE,
+        max_characters=run.config.model.max_characters,
+        metadata={
+            "structure": run.config.model.structure,
+            "settings": settings,
+            "epoch": run.report["epoch"],
+            "scores": run.report.get("scores", {}),
+        },
+    )
+    return export_tagger(served, export_dir, version)
+
+
+def _served_corpus(run: TrainedRun, corpus: str) -> ServedCorpus:
+    network, crf = run.tagger.networks[corpus], run.tagger.crfs[corpus]
+
+    def potentials(
+        word_ids: tf.Tensor, lengths: tf.Tensor, char_ids: tf.Tensor, form_ids: tf.Tensor
+    ) -> tf.Tensor:
+        inputs = {
+            "word_ids": word_ids,
+            "lengths": lengths,
+            "char_ids": char_ids,
+            "form_ids": form_ids,
+        }
+        return crf.potentials(network(inputs)["emissions"])
+
+    return ServedCorpus(name=corpus, tags=run.vocabularies.tags[corpus], network=potentials)
 
 
 def format_parameters(parameters: Mapping[str, Any]) -> str:

@@ -13,8 +13,8 @@ _MANY_CORES = 8
 def use_threads() -> None:
     """Sets the threads for this machine; must come before TensorFlow's first operation.
 
-    A Bi-LSTM is two chains of small operations, one a direction. On few cores it is fastest to leave
-    each operation to one thread and to run both chains at once.
+    A Bi-LSTM is two chains of small operations, one a direction. On few cores it is fastest to
+    leave each operation to one thread and to run both chains at once.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     inside = 1 if cores < _MANY_CORES else cores // 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping
+from collections.abc import Mapping
 
 import tensorflow as tf
 from tensorflow import keras
@@ -20,8 +20,8 @@ class MultiTaskTrainer(keras.Model):
     does not move.
 
     Logs of an epoch: for every corpus ``<corpus>/loss``, the mean over the epoch's updates of the
-    training loss, in nats a sentence, and ``<corpus>/gradient_norm``, that of the norm before clipping;
-    ``tokens``, the number of real tokens that were seen.
+    training loss, in nats a sentence, and ``<corpus>/gradient_norm``, that of the norm before
+    clipping; ``tokens``, the number of real tokens that were seen.
 
     Args:
         tagger: The networks and their variables.
@@ -53,7 +53,8 @@ class MultiTaskTrainer(keras.Model):
         """Takes one turn.
 
         Args:
-            turn: For each corpus its batch: the network's inputs, and ``tag_ids`` int32 (batch, time).
+            turn: For each corpus its batch: the network's inputs, and ``tag_ids`` int32 (batch,
+                time).
 
         Returns:
             The running means and sums by name.
@@ -66,7 +67,7 @@ class MultiTaskTrainer(keras.Model):
         return {metric.name: metric.result() for metric in self.metrics}
 
     def batch_loss(self, corpus: str, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the training loss of a batch: nats, summed over a sentence, averaged over the batch.
+        """Returns the loss of a batch: nats, summed over a sentence, averaged over the batch.
 
         Source: paper, Eq. 9 and 13.
         """

@@ -6,8 +6,6 @@ goes on where it was; a finished one shows its scores.
 
 from __future__ import annotations
 
-import sys
-
 from absl import flags
 
 from bioner_tf.cli import app
@@ -41,7 +39,7 @@ MAX_VECTOR_WORDS = flags.DEFINE_integer(
     _DATA.max_vector_words,
     "How many words that training never saw are taken from --vectors, so that new text finds them.",
 )
-TRAIN_ON = flags.DEFINE_enum(
+SPLITS = flags.DEFINE_enum(
     "train_on",
     _DATA.train_on,
     TRAIN_ON,
@@ -80,7 +78,7 @@ PROJECTION_UNITS = flags.DEFINE_integer(
 DROPOUT_RATE = flags.DEFINE_float(
     "dropout_rate", _MODEL.dropout_rate, "Probability that a value is dropped."
 )
-DROPOUT_PLACES = flags.DEFINE_list(
+PLACES = flags.DEFINE_list(
     "dropout_places", list(_MODEL.dropout_places), f"Where: some of {', '.join(DROPOUT_PLACES)}."
 )
 EPOCHS = flags.DEFINE_integer(
@@ -116,7 +114,7 @@ def config_from_flags() -> RunConfig:
             data_dir=DATA_DIR.value,
             corpora=tuple(CORPORA.value),
             vectors=VECTORS.value,
-            train_on=TRAIN_ON.value,
+            train_on=SPLITS.value,
             keep_fraction=KEEP_FRACTION.value,
             types=parse_types(TYPES.value),
             max_vector_words=MAX_VECTOR_WORDS.value,
@@ -133,7 +131,7 @@ def config_from_flags() -> RunConfig:
             lstm_units=LSTM_UNITS.value,
             projection_units=PROJECTION_UNITS.value,
             dropout_rate=DROPOUT_RATE.value,
-            dropout_places=tuple(DROPOUT_PLACES.value),
+            dropout_places=tuple(PLACES.value),
         ),
         training=TrainingConfig(
             epochs=EPOCHS.value,
@@ -166,4 +164,4 @@ def entry() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(entry())
+    entry()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -23,9 +23,9 @@ class MultiTaskTagger:
 
     Attributes:
         networks: Functional models by corpus, the main one first. Inputs: a dict of ``word_ids``
-            int32 (batch, time), ``lengths`` int32 (batch,), ``char_ids`` int32 (forms, max_chars) and
-            ``form_ids`` int32 (batch, time), the row of ``char_ids`` that spells each token. Output:
-            a dict with the ``emissions`` that the corpus's CRF takes.
+            int32 (batch, time), ``lengths`` int32 (batch,), ``char_ids`` int32 (forms, max_chars)
+            and ``form_ids`` int32 (batch, time), the row of ``char_ids`` that spells each token.
+            Output: a dict with the ``emissions`` that the corpus's CRF takes.
         crfs: The CRF layers by corpus.
         parts: The layers by part of the tagger ("shared", "private.<corpus>", ...).
         word_table: The variable that holds the word vectors.
@@ -110,7 +110,7 @@ class Parts:
         return layer
 
     def word_representations(self) -> tf.Tensor:
-        """Returns X, (batch, time, word_dim + char_filters): word vector ⊕ character CNN, dropped out.
+        """Returns X, (batch, time, word_dim + char_filters): word ⊕ character CNN, dropped out.
 
         Source: paper, "Baseline single-task model", the embedding layer.
         """
