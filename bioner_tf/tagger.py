@@ -120,11 +120,21 @@ class Tagger:
                 scores[row] = probabilities[place, : lengths[place]].tolist()
         return tags, scores
 
-    def _signature(self, corpus: str | None, kind: str) -> Any:
-        names = self._signature_names.get(self.corpora[0] if corpus is None else corpus)
-        if names is None:
+    def check_corpus(self, corpus: str | None) -> str:
+        """The name of the corpus that ``corpus`` asks for; None asks for the main one.
+
+        Raises:
+            BionerError: If the tagger has no such corpus.
+        """
+        if corpus is None:
+            return self.corpora[0]
+        if corpus not in self.corpora:
             known = ", ".join(self.corpora)
             raise BionerError(f"{self.path}: no corpus {corpus!r}; the tagger has {known}")
+        return corpus
+
+    def _signature(self, corpus: str | None, kind: str) -> Any:
+        names = self._signature_names[self.check_corpus(corpus)]
         return self._model.signatures[names[kind]]
 
 
