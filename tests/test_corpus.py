@@ -147,8 +147,9 @@ def test_repairs_and_counts(write, before, after, repaired):
         ("-DOCSTART-\n\n\n\na\tI-x\n", 5, "got 'I-x' after the start of a sentence"),
         ("a\tB-x\nb\tI-y\n", 2, "got 'I-y' after 'B-x'"),
         ("a\tS-x\r\n\r\nb\tB-x\r\nc\tO\r\n", 3, "got 'B-x' after the start"),
+        ("a\tO\n\nb\tB-x\nc\tI-y", 4, "got 'I-y' after 'B-x'"),
     ],
-    ids=["within", "first", "other type", "CRLF, IOBES"],
+    ids=["within", "first", "other type", "CRLF, IOBES", "no last newline"],
 )
 def test_strict_names_the_line(write, content, line, got):
     path = write(content)
@@ -182,6 +183,7 @@ def test_strict_takes_a_legal_file(write):
         (b"\xef\xbb\xbfa\xff\tO\n", ":1:2: ", "got the byte 0xff"),
         (b"\xff\xfea\x00\t\x00O\x00\n\x00", ":1:1: ", "got the byte 0xff"),
         (b"a\tO\nb\tO\n\xe2\x82", ":3:1: ", "got the byte 0xe2"),
+        (b"\n\xff", ":2:1: ", "got the byte 0xff"),
     ],
     ids=[
         "token alone",
@@ -200,6 +202,7 @@ def test_strict_takes_a_legal_file(write):
         "byte order mark is no column",
         "UTF-16",
         "cut in a character",
+        "behind an empty first line",
     ],
 )
 def test_malformed_lines(write, content, place, got):

@@ -185,6 +185,7 @@ def test_no_such_file(tmp_path):
         (header() + text_lines()[:-9], ":7", "got 1 after the word"),
         (header() + text_lines().replace(b"11.0", b"l1.0"), ":5", "got something else"),
         (text_lines().replace(b"11.0", b"nan"), ":4", "got something else"),
+        (text_lines().replace(b"10.0", b"x"), ":4", "got something else"),
         (text_lines().replace(b"11.0", b"-inf"), ":4", "got something else"),
         (text_lines().replace(b"11.0", b"1e99999"), ":4", "got something else"),
         (text_lines().replace(b"11.0", b"1e39"), ":4", "got something else"),
