@@ -52,8 +52,9 @@ class CheckpointStore:
         """
         path = self._path(epoch)
         try:
-            # A list-valued or not yet built state is matched by structure: all of it must be there.
-            self._checkpoint.read(str(path / "state")).assert_existing_objects_matched()
+            status = self._checkpoint.read(str(path / "state"))
+            # All that is tracked must be there; what a checkpoint holds beyond it may stay unread.
+            status.assert_existing_objects_matched().expect_partial()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise BionerError(

@@ -11,8 +11,14 @@ from typing import Any
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import PathLike, write_json_atomically
 
-STRUCTURES = ("single_task", "cross_sharing")
-CRFS = ("static",)
+STRUCTURES = (
+    "single_task",
+    "fully_shared",
+    "shared_private",
+    "adversarial",
+    "cross_sharing",
+)
+CRFS = ("static", "pairwise")
 DROPOUT_PLACES = ("char_input", "lstm_input", "lstm_output")
 TRAIN_ON = ("train", "train,devel")
 
@@ -76,7 +82,8 @@ class ModelConfig:
 
     Attributes:
         structure: One of ``STRUCTURES``.
-        crf: "static" (one transition matrix, tensorflow-addons' CRF).
+        crf: "static" (one transition matrix, tensorflow-addons' CRF), or "pairwise" (the paper's
+            Eq. 8: every token has its own score for each pair of tags).
         word_dim: Width of a word's vector.
         char_dim: Width of a character's vector.
         char_filters: Filters of the character CNN.
@@ -131,6 +138,8 @@ class TrainingConfig:
         learning_rate_decay: Factor on it after every epoch.
         rho: RMSprop's decay rate of the squared gradients.
         clip_norm: The global L2 norm that a gradient is clipped to.
+        alpha: Weight of the adversarial loss, for the structures that have it.
+        beta: Weight of the loss that keeps shared and private features apart, likewise.
         seed: Of every random draw.
     """
 
@@ -140,6 +149,8 @@ class TrainingConfig:
     learning_rate_decay: float = 0.97
     rho: float = 0.95
     clip_norm: float = 5.0
+    alpha: float = 0.01
+    beta: float = 0.001
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -154,6 +165,8 @@ class TrainingConfig:
             self.learning_rate_decay,
         )
         _require(0 <= self.rho < 1, "rho", "a rate in [0, 1)", self.rho)
+        for name in ("alpha", "beta"):
+            _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         _require(self.clip_norm > 0, "clip_norm", "more than 0", self.clip_norm)
 
 

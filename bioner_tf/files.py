@@ -61,8 +61,8 @@ def publish_directory(path: PathLike) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{_TEMPORARY_PREFIX}{path.name}"
     outgoing = path.parent / f"{_TEMPORARY_PREFIX}old-{path.name}"
+    _put_back(outgoing, path)
     shutil.rmtree(temporary, ignore_errors=True)
-    shutil.rmtree(outgoing, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
@@ -71,9 +71,17 @@ def publish_directory(path: PathLike) -> Iterator[Path]:
             os.replace(path, outgoing)
         os.replace(temporary, path)
     except BaseException:
+        _put_back(outgoing, path)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _sync(path.parent)
+    shutil.rmtree(outgoing, ignore_errors=True)
+
+
+def _put_back(outgoing: Path, path: Path) -> None:
+    """Undoes, or cleans up after, a writer that ended between moving old out and new in."""
+    if outgoing.exists() and not path.exists():
+        os.replace(outgoing, path)
     shutil.rmtree(outgoing, ignore_errors=True)
 
 

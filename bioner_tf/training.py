@@ -19,9 +19,9 @@ class MultiTaskTrainer(keras.Model):
     norm, its update. What the network of a corpus does not use gets no gradient in that update and
     does not move.
 
-    Logs of an epoch: for every corpus ``<corpus>/loss``, the mean over the epoch's updates of the
-    training loss, in nats a sentence, and ``<corpus>/gradient_norm``, that of the norm before
-    clipping; ``tokens``, the number of real tokens that were seen.
+    Logs of an epoch are means over its updates: for every corpus ``<corpus>/loss`` and its parts
+    (see ``batch_losses``), and ``<corpus>/gradient_norm``, the norm before clipping. ``tokens`` is
+    the number of real tokens that were seen.
 
     Args:
         tagger: The networks and their variables.
@@ -34,10 +34,12 @@ class MultiTaskTrainer(keras.Model):
         super().__init__(name="multi_task_trainer")
         self.tagger = tagger
         self._clip_norm = config.clip_norm
+        self._loss_weights = {"adversarial": config.alpha, "difference": config.beta}
         self._means = {
-            name: keras.metrics.Mean(name=name)
-            for corpus in tagger.corpora
-            for name in (f"{corpus}/loss", f"{corpus}/gradient_norm")
+            f"{corpus}/{quantity}": keras.metrics.Mean(name=f"{corpus}/{quantity}")
+            for corpus, network in tagger.networks.items()
+            for quantity in ("loss", "task", *network.output, "gradient_norm")
+            if quantity != "emissions"
         }
         self._tokens = keras.metrics.Sum(name="tokens")
         optimizer = RMSprop(config.learning_rate, config.rho, tagger.updates)
@@ -60,29 +62,37 @@ class MultiTaskTrainer(keras.Model):
             The running means and sums by name.
         """
         for corpus in self.tagger.corpora:
-            loss, norm = self._update(corpus, turn[corpus])
-            self._means[f"{corpus}/loss"].update_state(loss)
-            self._means[f"{corpus}/gradient_norm"].update_state(norm)
+            for quantity, value in self._update(corpus, turn[corpus]).items():
+                self._means[f"{corpus}/{quantity}"].update_state(value)
             self._tokens.update_state(turn[corpus]["lengths"])
         return {metric.name: metric.result() for metric in self.metrics}
 
-    def batch_loss(self, corpus: str, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the loss of a batch: nats, summed over a sentence, averaged over the batch.
+    def batch_losses(self, corpus: str, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns the losses of a batch, each averaged over its sentences, float scalars.
 
-        Source: paper, Eq. 9 and 13.
+        ``task`` is the CRF's, in nats summed over a sentence; those beside it (``adversarial``,
+        ``difference``) are the structure's own; ``loss`` is their weighted sum.
+
+        Source: paper, Eq. 9, 13 and 17.
         """
         inputs = {name: batch[name] for name in ("word_ids", "lengths", "char_ids", "form_ids")}
-        outputs = self.tagger.networks[corpus](inputs, training=True)
-        return tf.reduce_mean(
-            self.tagger.crfs[corpus].negative_log_likelihood(
-                outputs["emissions"], batch["tag_ids"], batch["lengths"]
-            )
+        outputs = dict(self.tagger.networks[corpus](inputs, training=True))
+        task = self.tagger.crfs[corpus].negative_log_likelihood(
+            outputs.pop("emissions"), batch["tag_ids"], batch["lengths"]
         )
+        losses = {"task": tf.reduce_mean(task)}
+        total = losses["task"]
+        for name, values in outputs.items():
+            losses[name] = tf.reduce_mean(values)
+            total += self._loss_weights[name] * losses[name]
+        return {"loss": total, **losses}
 
-    def _update(self, corpus: str, batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    def _update(self, corpus: str, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Takes a step for one corpus; returns its losses and the norm of the gradient."""
         variables = self.tagger.networks[corpus].trainable_variables
         with tf.GradientTape() as tape:
-            loss = self.batch_loss(corpus, batch)
-        gradients, norm = clip_by_global_norm(tape.gradient(loss, variables), self._clip_norm)
+            losses = self.batch_losses(corpus, batch)
+        gradients = tape.gradient(losses["loss"], variables)
+        gradients, norm = clip_by_global_norm(gradients, self._clip_norm)
         self.optimizer.apply_gradients(zip(gradients, variables))
-        return loss, norm
+        return {**losses, "gradient_norm": norm}

@@ -201,3 +201,13 @@ def test_a_failed_exchange_loses_no_content(tmp_path, crash):
     with pytest.raises(OSError, match="No space left"):
         publish(path, "new")
     assert list(tree(tmp_path).values()) == ["old"]
+
+
+def test_what_a_killed_writer_had_moved_away_comes_back(tmp_path):
+    path = tmp_path / "export"
+    publish(path)
+    # Killed between the two renames: the old content has lost its name, the new has none yet.
+    path.rename(tmp_path / ".partial-old-export")
+    with pytest.raises(RuntimeError), publish_directory(path):
+        raise RuntimeError
+    assert tree(tmp_path) == {"export/sub/file.txt": "new"}

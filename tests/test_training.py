@@ -48,7 +48,7 @@ def test_a_turn_updates_each_corpus_in_order_with_its_own_clipped_gradient() -> 
     for corpus in ("a", "b"):
         variables = reference.networks[corpus].trainable_variables
         with tf.GradientTape() as tape:
-            loss = losses.batch_loss(corpus, turn[corpus])
+            loss = losses.batch_losses(corpus, turn[corpus])["loss"]
         gradients = [tf.convert_to_tensor(g).numpy() for g in tape.gradient(loss, variables)]
         norm = np.sqrt(sum(np.sum(np.square(g)) for g in gradients))
         assert norm > 0.5
@@ -71,8 +71,12 @@ def test_the_loss_is_summed_over_a_sentence_and_averaged_over_the_batch() -> Non
     alone = []
     for row in range(3):
         rows = {name: batch[name][row : row + 1] for name in batch if name != "char_ids"}
-        alone.append(trainer.batch_loss("a", {**rows, "char_ids": batch["char_ids"]}).numpy())
-    assert trainer.batch_loss("a", batch).numpy() == pytest.approx(np.mean(alone), rel=1e-5)
+        alone.append(
+            trainer.batch_losses("a", {**rows, "char_ids": batch["char_ids"]})["loss"].numpy()
+        )
+    assert trainer.batch_losses("a", batch)["loss"].numpy() == pytest.approx(
+        np.mean(alone), rel=1e-5
+    )
 
 
 def test_fit_logs_the_means_of_the_epoch_and_compiles_once() -> None:
@@ -86,7 +90,10 @@ def test_fit_logs_the_means_of_the_epoch_and_compiles_once() -> None:
         ),
     ).apply(tf.data.experimental.assert_cardinality(len(turns)))
     history = trainer.fit(dataset, epochs=4, verbose=0).history
-    assert set(history) == {"a/loss", "a/gradient_norm", "b/loss", "b/gradient_norm", "tokens"}
+    assert set(history) == {
+        "tokens",
+        *(f"{corpus}/{name}" for corpus in "ab" for name in ("loss", "task", "gradient_norm")),
+    }
     assert history["tokens"] == [4 * 2 * 9] * 4
     assert history["a/loss"][-1] < history["a/loss"][0] - 0.5
     assert tagger.updates.numpy() == 32

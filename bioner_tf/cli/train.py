@@ -55,7 +55,9 @@ TYPES = flags.DEFINE_multi_string(
 STRICT = flags.DEFINE_bool(
     "strict", _DATA.strict, "Refuse an I- tag without its B- instead of repairing it."
 )
-CRF = flags.DEFINE_enum("crf", _MODEL.crf, CRFS, "static: one matrix of transition scores.")
+CRF = flags.DEFINE_enum(
+    "crf", _MODEL.crf, CRFS, "static: one matrix of transition scores; pairwise: the paper's."
+)
 WORD_DIM = flags.DEFINE_integer(
     "word_dim", _MODEL.word_dim, "Width of random word vectors; --vectors bring their own."
 )
@@ -92,6 +94,10 @@ LEARNING_RATE_DECAY = flags.DEFINE_float(
 RHO = flags.DEFINE_float("rho", _TRAINING.rho, "RMSprop's decay rate.")
 CLIP_NORM = flags.DEFINE_float(
     "clip_norm", _TRAINING.clip_norm, "Global L2 norm that gradients are clipped to."
+)
+ALPHA = flags.DEFINE_float("alpha", _TRAINING.alpha, "Weight of the adversarial loss.")
+BETA = flags.DEFINE_float(
+    "beta", _TRAINING.beta, "Weight of the loss that keeps shared and private features apart."
 )
 SEED = flags.DEFINE_integer("seed", _TRAINING.seed, "Of every random draw.")
 
@@ -140,6 +146,8 @@ def config_from_flags() -> RunConfig:
             learning_rate_decay=LEARNING_RATE_DECAY.value,
             rho=RHO.value,
             clip_norm=CLIP_NORM.value,
+            alpha=ALPHA.value,
+            beta=BETA.value,
             seed=SEED.value,
         ),
     )

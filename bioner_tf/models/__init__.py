@@ -7,11 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bioner_tf.config import ModelConfig
-from bioner_tf.models import cross_sharing, single_task
+from bioner_tf.models import (
+    adversarial,
+    cross_sharing,
+    fully_shared,
+    shared_private,
+    single_task,
+)
 from bioner_tf.models.parts import MultiTaskTagger, Parts
 
 _STRUCTURES = {
     "single_task": single_task.build,
+    "fully_shared": fully_shared.build,
+    "shared_private": shared_private.build,
+    "adversarial": adversarial.build,
     "cross_sharing": cross_sharing.build,
 }
 

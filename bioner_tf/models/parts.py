@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from bioner_tf.config import ModelConfig
-from bioner_tf.crf import StaticCRF
+from bioner_tf.crf import CRF, build_crf
 from bioner_tf.layers import BiLSTM, CharCNN, SeededDropout, SideBySide
 
 # What a structure builds: for every corpus its network's outputs by name.
@@ -25,7 +25,8 @@ class MultiTaskTagger:
         networks: Functional models by corpus, the main one first. Inputs: a dict of ``word_ids``
             int32 (batch, time), ``lengths`` int32 (batch,), ``char_ids`` int32 (forms, max_chars)
             and ``form_ids`` int32 (batch, time), the row of ``char_ids`` that spells each token.
-            Output: a dict with the ``emissions`` that the corpus's CRF takes.
+            Output: a dict with the ``emissions`` that the corpus's CRF takes; whatever else is in
+            it is a loss beside the task's, float32 (batch,), which the trainer weighs and adds.
         crfs: The CRF layers by corpus.
         parts: The layers by part of the tagger ("shared", "private.<corpus>", ...).
         word_table: The variable that holds the word vectors.
@@ -33,7 +34,7 @@ class MultiTaskTagger:
     """
 
     networks: Mapping[str, keras.Model]
-    crfs: Mapping[str, StaticCRF]
+    crfs: Mapping[str, CRF]
     parts: Mapping[str, Sequence[keras.layers.Layer]]
     word_table: tf.Variable
     updates: tf.Variable
@@ -101,7 +102,7 @@ class Parts:
         self._seed = seed
         self._dropouts = 0
         self._updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
-        self._crfs: dict[str, StaticCRF] = {}
+        self._crfs: dict[str, CRF] = {}
         self._parts: dict[str, list[keras.layers.Layer]] = {}
 
     def part(self, name: str, layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -164,7 +165,8 @@ class Parts:
 
     def emissions(self, corpus: str, features: tf.Tensor) -> tf.Tensor:
         """Returns what the CRF of ``corpus`` gives for V_k, its features (batch, time, width)."""
-        crf = self.part(f"crf.{corpus}", StaticCRF(len(self._tags[corpus]), name=f"crf.{corpus}"))
+        crf = build_crf(self._config.crf, len(self._tags[corpus]), name=f"crf.{corpus}")
+        self.part(f"crf.{corpus}", crf)
         self._crfs[corpus] = crf
         return crf((features, self.lengths))
 

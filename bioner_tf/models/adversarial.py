@@ -1,0 +1,29 @@
+"""Shared and private Bi-LSTMs, with losses that keep shared features shared and private ones apart.
+
+Source: paper, "Adversarial multi-task model (ADV-MTM)" and its figure 5.
+"""
+
+from __future__ import annotations
+
+from bioner_tf.adversary import Difference, Discriminator
+from bioner_tf.models.parts import Outputs, Parts
+from bioner_tf.models.shared_private import wire_shared_private
+
+
+def build(parts: Parts) -> Outputs:
+    """Wires V_k = P_k ⊕ S with L_adv and L_diff for every corpus k.
+
+    The trainer adds alpha L_adv + beta L_diff to the task's loss (Eq. 17).
+    """
+    discriminator = parts.part(
+        "discriminator", Discriminator(len(parts.corpora), name="discriminator")
+    )
+    outputs = {}
+    for k, (corpus, wired) in enumerate(wire_shared_private(parts).items()):
+        emissions, shared, private = wired
+        outputs[corpus] = {
+            "emissions": emissions,
+            "adversarial": discriminator((shared, parts.lengths), corpus=k),
+            "difference": Difference(name=f"difference.{corpus}")((shared, private, parts.lengths)),
+        }
+    return outputs

@@ -1,0 +1,34 @@
+"""A shared Bi-LSTM for all corpora, and a private one for each.
+
+Source: paper, "Shared-private multi-task model (SP-MTM)" and its figure 4.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tensorflow import keras
+
+from bioner_tf.models.parts import Outputs, Parts
+
+
+def build(parts: Parts) -> Outputs:
+    """Wires V_k = P_k ⊕ S for every corpus k."""
+    return {
+        corpus: {"emissions": emissions}
+        for corpus, (emissions, _, _) in wire_shared_private(parts).items()
+    }
+
+
+def wire_shared_private(parts: Parts) -> dict[str, tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    """Returns for every corpus k its emissions, S and P_k; no other private Bi-LSTM runs."""
+    encoders = parts.encoders(["shared", *(f"private.{corpus}" for corpus in parts.corpora)])
+
+    words = parts.word_representations()
+
+    wired = {}
+    for corpus in parts.corpora:
+        active = {name: encoders[name] for name in ("shared", f"private.{corpus}")}
+        shared, private = parts.encode(words, active).values()
+        features = keras.layers.Concatenate(name=f"features.{corpus}")([private, shared])
+        wired[corpus] = (parts.emissions(corpus, features), shared, private)
+    return wired
