@@ -11,14 +11,23 @@ from tests.small import NUM_WORDS, TAGS, WORD_DIM, inputs_of, make_batch, make_t
 
 STRUCTURES = {
     "single_task": ["a"],
+    "fully_shared": ["a", "b"],
+    "shared_private": ["a", "b"],
+    "adversarial": ["a", "b"],
     "cross_sharing": ["a", "b"],
+    "adversarial of three": ["a", "b", "c"],
     "cross_sharing of three": ["a", "b", "c"],
 }
 
 
 @pytest.fixture(params=STRUCTURES, scope="module")
-def tagger(request):
-    return make_tagger(request.param.split()[0], STRUCTURES[request.param])
+def structure(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def tagger(structure: str):
+    return make_tagger(structure.split()[0], STRUCTURES[structure])
 
 
 def bilstm_size(inputs: int, units: int, projected: int) -> int:
@@ -26,24 +35,33 @@ def bilstm_size(inputs: int, units: int, projected: int) -> int:
     return 2 * 4 * units * (inputs + units + 1) + (2 * units + 1) * projected
 
 
-def crf_size(width: int, tags: int) -> int:
-    return (width + 1) * tags + tags * tags + 2 * tags
+CRF_SIZES = {
+    "static": lambda width, tags: (width + 1) * tags + tags * tags + 2 * tags,
+    "pairwise": lambda width, tags: (width + 1) * (tags + 1) * tags,
+}
 
 
-def test_the_parameters_are_those_of_the_formula(tagger) -> None:
+@pytest.mark.parametrize("crf", CRF_SIZES)
+def test_the_parameters_are_those_of_the_formula(structure: str, crf: str) -> None:
+    """The counts of the paper's Table 3, structure by structure, for these small sizes."""
+    name, corpora = structure.split()[0], STRUCTURES[structure]
+    tagger = make_tagger(name, corpora, crf=crf)
     counts = tagger.count_parameters()
-    words, characters = NUM_WORDS * WORD_DIM, 7 * 3 + (3 * 3 + 1) * 3
-    encoder, gate = bilstm_size(4 + 3, 3, 5), 5 * 5
-    corpora = tagger.corpora
-    expected = {"word_embedding": words, "char_cnn": characters}
-    for corpus in corpora:
-        expected[f"private.{corpus}"] = encoder
-        expected[f"crf.{corpus}"] = crf_size(5, len(TAGS[corpus]))
-    if len(corpora) > 1:
+    words = NUM_WORDS * WORD_DIM
+    # Characters of 3 numbers, 3 filters of width 3; Bi-LSTMs of 3 units, projected to 5.
+    expected = {"word_embedding": words, "char_cnn": 7 * 3 + (3 * 3 + 1) * 3}
+    encoder = bilstm_size(4 + 3, 3, 5)
+    if name != "single_task":
         expected["shared"] = encoder
-        for corpus in corpora:
-            expected[f"gate.{corpus}"] = gate * (len(corpora) - 1) + 5
-            expected[f"crf.{corpus}"] = crf_size(10, len(TAGS[corpus]))
+    if name != "fully_shared":
+        expected.update({f"private.{corpus}": encoder for corpus in corpora})
+    if name == "adversarial":
+        expected["discriminator"] = (5 + 1) * len(corpora)
+    if name == "cross_sharing":
+        expected.update({f"gate.{corpus}": (len(corpora) - 1) * 25 + 5 for corpus in corpora})
+    width = 5 if name in ("single_task", "fully_shared") else 10
+    for corpus in corpora:
+        expected[f"crf.{corpus}"] = CRF_SIZES[crf](width, len(TAGS[corpus]))
     assert counts["parts"] == expected
     assert counts["total"] == sum(expected.values())
     assert counts["rest"] == counts["total"] - words
@@ -73,26 +91,39 @@ def test_a_sentence_is_alone_in_its_batch(tagger) -> None:
             np.testing.assert_allclose(emissions[0], together[row], atol=1e-6)
 
 
-def test_cross_sharing_is_its_equations() -> None:
-    """Eq. 18 to 21, read off the weights and the outputs of the encoders in NumPy."""
-    tagger = make_tagger("cross_sharing", ["a", "b", "c"])
-    network = tagger.networks["b"]
-    batch = inputs_of(make_batch(2, seed=3))
+def test_the_features_are_those_of_the_equations(structure: str, tagger) -> None:
+    """V_k of each section of the paper (CS-MTM: Eq. 18 to 21), from the encoders, in NumPy."""
+    corpus = tagger.corpora[-1]
+    network = tagger.networks[corpus]
+    batch = inputs_of(make_batch(len(TAGS[corpus]), seed=3))
 
     def output_of(layer: str) -> np.ndarray:
-        return tf.keras.Model(network.input, network.get_layer(layer).output)(batch).numpy()
+        # Where several networks use the layer, it gives them all the same.
+        output = network.get_layer(layer).get_output_at(0)
+        return tf.keras.Model(network.input, output)(batch).numpy()
 
-    shared = output_of("shared.projection")
-    private = {name: output_of(f"private.{name}.projection") for name in "abc"}
-    weights, bias = (w.numpy() for w in tagger.parts["gate.b"][0].trainable_variables)
-    others = np.concatenate([private["a"], private["c"]], axis=-1)
-    gated = private["b"] / (1 + np.exp(-(others @ weights + bias)))
-    features = np.concatenate([gated, shared], axis=-1)
-    kernel, unary_bias = (w.numpy() for w in tagger.crfs["b"].unary.trainable_variables)
+    def shared() -> np.ndarray:
+        return output_of("shared.projection")
+
+    def private(name: str = corpus) -> np.ndarray:
+        return output_of(f"private.{name}.projection")
+
+    def gated() -> np.ndarray:
+        weights, bias = (w.numpy() for w in tagger.parts[f"gate.{corpus}"][0].trainable_variables)
+        others = np.concatenate([private(name) for name in tagger.corpora[:-1]], axis=-1)
+        return private() / (1 + np.exp(-(others @ weights + bias)))
+
+    features = {
+        "single_task": lambda: [private()],
+        "fully_shared": lambda: [shared()],
+        "shared_private": lambda: [private(), shared()],
+        "adversarial": lambda: [private(), shared()],
+        "cross_sharing": lambda: [gated(), shared()],
+    }[structure.split()[0]]()
+    kernel, bias = (w.numpy() for w in tagger.crfs[corpus].unary.trainable_variables)
     # Start and end scores are 0 before training.
-    np.testing.assert_allclose(
-        network(batch)["emissions"], features @ kernel + unary_bias, atol=1e-5
-    )
+    expected = np.concatenate(features, axis=-1) @ kernel + bias
+    np.testing.assert_allclose(network(batch)["emissions"], expected, atol=1e-5)
 
 
 def test_the_projection_is_linear_then_elu() -> None:
