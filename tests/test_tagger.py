@@ -13,7 +13,7 @@ import tensorflow as tf
 import toy
 from absl import flags
 
-from bioner_tf import serving, tagger
+from bioner_tf import serving, tagger, threads
 from bioner_tf.cli import tag as tag_command
 from bioner_tf.errors import BionerError
 from bioner_tf.tagger import Entity, Tagger
@@ -127,8 +127,9 @@ def test_what_is_no_export_is_told(run_dir, tmp_path):
 @pytest.fixture
 def tag(run_dir, loaded, monkeypatch):
     """Runs bioner-tag's main in this process on some bytes; returns the bytes it writes."""
-    # The model is loaded once for all tests.
+    # The model is loaded once for all tests, and TensorFlow has its threads already.
     monkeypatch.setattr(tagger, "Tagger", lambda path: loaded)
+    monkeypatch.setattr(threads, "use_threads", lambda: None)
 
     def run(content, *arguments):
         source, sink = io.BytesIO(content), io.BytesIO()

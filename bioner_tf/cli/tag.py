@@ -60,7 +60,9 @@ def main(argv: list[str]) -> None:
     # The files first: what is wrong with them shows before TensorFlow is there.
     with open_input(_INPUT.value) as source, open_output(_OUTPUT.value) as sink:
         from bioner_tf.tagger import Tagger
+        from bioner_tf.threads import use_threads
 
+        use_threads()
         tagger = Tagger(_MODEL.value)
         tagger.check_corpus(_CORPUS.value)
         formatter = _formatter(_OUTPUT_FORMAT.value, sink.isatty())
