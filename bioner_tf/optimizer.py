@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Optional, Sequence, Union
+from collections.abc import Sequence
+from typing import Union
 
 import tensorflow as tf
 from tensorflow import keras
@@ -52,8 +53,8 @@ def _scaled(gradient: Gradient, scale: tf.Tensor) -> Gradient:
 class RMSprop(keras.optimizers.Optimizer):
     """RMSprop without momentum and not centred, exact also for rows that few steps touch.
 
-    v <- rho v + (1 - rho) g^2, w <- w - learning_rate g / (sqrt(v) + epsilon). Where the gradient of a
-    table is IndexedSlices, a row's v is decayed by rho^(steps since its last update) when it is touched
+    v <- rho v + (1 - rho) g^2, w <- w - learning_rate g / (sqrt(v) + epsilon). In the one table
+    that is updated by rows, a row's v is decayed by rho^(steps since its last update) when it is touched
     next: the numbers are those of the dense update, the cost is that of the rows in use.
 
     Args:
@@ -79,20 +80,21 @@ class RMSprop(keras.optimizers.Optimizer):
         self.rho = rho
         self.epsilon = epsilon
 
-    def build(
-        self, var_list: Sequence[tf.Variable], row_wise: Optional[tf.Variable] = None
-    ) -> None:
+    def build(self, var_list: Sequence[tf.Variable], row_wise: tf.Variable | None = None) -> None:
         """Makes the slots of all variables that any step may update.
 
         Args:
             var_list: The variables.
-            row_wise: The one among them whose gradients are IndexedSlices.
+            row_wise: The one among them to update row by row; its gradients are IndexedSlices. Any
+                other's IndexedSlices are taken for the dense gradient that they stand for.
         """
         if getattr(self, "_built", False):
             return
         super().build(var_list)
         self._velocities = [self.add_variable_from_reference(v, "velocity") for v in var_list]
+        self._row_wise = None
         if row_wise is not None:
+            self._row_wise = self._var_key(row_wise)
             self._last_updates = self.add_variable(
                 row_wise.shape[:1], dtype=tf.int64, initializer="zeros", name="last_updates"
             )
@@ -102,7 +104,8 @@ class RMSprop(keras.optimizers.Optimizer):
         """Updates one variable by its gradient."""
         velocity = self._velocities[self._index_dict[self._var_key(variable)]]
         rate = tf.cast(self.learning_rate, variable.dtype)
-        if not isinstance(gradient, tf.IndexedSlices):
+        if self._var_key(variable) != self._row_wise:
+            gradient = tf.convert_to_tensor(gradient)
             velocity.assign(self.rho * velocity + (1 - self.rho) * tf.square(gradient))
             variable.assign_sub(rate * gradient / (tf.sqrt(velocity) + self.epsilon))
             return

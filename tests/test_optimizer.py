@@ -40,6 +40,31 @@ def test_rows_are_updated_as_the_dense_rule_says() -> None:
     assert updates.numpy() == 5
 
 
+def test_a_second_table_leaves_the_ages_of_the_first_alone() -> None:
+    rng = np.random.default_rng(0)
+    starts = rng.normal(size=(4, 2)), rng.normal(size=(6, 2))
+    tables = [tf.Variable(start, dtype=tf.float32) for start in starts]
+    optimizer = RMSprop(0.01, 0.9, tf.Variable(0, dtype=tf.int64))
+    optimizer.build(tables, row_wise=tables[0])
+    expected, velocities = [start.copy() for start in starts], [np.zeros_like(s) for s in starts]
+    # Rows that both have, and one that only the second has.
+    for touched in (([0, 2], [0, 5]), ([1], [1, 0, 1]), ([2, 0], [2])):
+        gradients = []
+        for number, rows in enumerate(touched):
+            values = rng.normal(size=(len(rows), 2))
+            shape = starts[number].shape
+            slices = tf.IndexedSlices(tf.constant(values, tf.float32), tf.constant(rows), shape)
+            gradients.append(slices)
+            dense = np.zeros(shape)
+            np.add.at(dense, rows, values)
+            velocities[number] = 0.9 * velocities[number] + 0.1 * dense**2
+            expected[number] -= 0.01 * dense / (np.sqrt(velocities[number]) + 1e-8)
+        gradients, _ = clip_by_global_norm(gradients, 100.0)
+        optimizer.apply_gradients(zip(gradients, tables))
+    for table, values in zip(tables, expected):
+        np.testing.assert_allclose(table, values, rtol=1e-5)
+
+
 def test_a_dense_variable_follows_the_same_rule() -> None:
     variable = tf.Variable([1.0, -2.0])
     optimizer = RMSprop(0.1, 0.5, tf.Variable(0, dtype=tf.int64))
