@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 import bioner_tf
 from bioner_tf import decoding
@@ -124,6 +125,7 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
     with publish_directory(destination) as directory:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(graph, str(directory), signatures=signatures, options=options)
+        _forget_gradients(directory)
         write_json_atomically(directory / METADATA_PATH, _describe(tagger, names))
         _write_warmup(directory / WARMUP_PATH, list(signatures))
     return destination
@@ -492,6 +494,22 @@ def _to_dense(values: tf.Tensor, counts: tf.Tensor, default: object) -> tf.Tenso
     width = tf.maximum(tf.reduce_max(counts), 1)
     rows = tf.RaggedTensor.from_row_lengths(values, counts, validate=False)
     return rows.to_tensor(default, shape=tf.stack([rows.nrows(), width]))
+
+
+def _forget_gradients(directory: Path) -> None:
+    """Takes the names of custom gradients, which are not saved, out of a SavedModel.
+
+    Loaders would warn of every one of them.
+    """
+    path = directory / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for meta_graph in model.meta_graphs:
+        for function in meta_graph.graph_def.library.function:
+            for node in function.node_def:
+                node.attr.pop("_gradient_op_type", None)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    # It is that of the graph before; a SavedModel need not have one.
+    (directory / "fingerprint.pb").unlink(missing_ok=True)
 
 
 def _describe(tagger: ServedTagger, names: Sequence[Mapping[str, str]]) -> dict[str, Any]:
