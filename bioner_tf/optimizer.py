@@ -54,8 +54,8 @@ class RMSprop(keras.optimizers.Optimizer):
     """RMSprop without momentum and not centred, exact also for rows that few steps touch.
 
     v <- rho v + (1 - rho) g^2, w <- w - learning_rate g / (sqrt(v) + epsilon). In the one table
-    that is updated by rows, a row's v is decayed by rho^(steps since its last update) when it is touched
-    next: the numbers are those of the dense update, the cost is that of the rows in use.
+    that is updated by rows, a row's v is decayed by rho^(steps since its last update) when it is
+    touched next: the numbers are those of the dense update, the cost is that of the rows in use.
 
     Args:
         learning_rate: Step size.
