@@ -15,6 +15,7 @@ FLOORS = (
     "crf layers recurrence decoding optimizer pipeline text threads",
     "models",
     "material training callbacks evaluation checkpoints run serving tagger",
+    "experiments",
     "cli",
 )
 # A folder's modules share its floor.

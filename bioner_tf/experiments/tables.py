@@ -1,0 +1,197 @@
+"""The outcome of all runs as one page: a table a main corpus, in Markdown and in CSV."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bioner_tf.experiments.collect import Collection, Run
+from bioner_tf.experiments.groups import (
+    Group,
+    default_settings,
+    format_setting,
+    group_runs,
+    settings_of,
+)
+from bioner_tf.experiments.markup import LEFT, RIGHT, csv_table, markdown_table
+
+METRICS = ("precision", "recall", "f1")
+# The paper's names.
+ABBREVIATIONS = {
+    "single_task": "STM",
+    "fully_shared": "FS-MTM",
+    "shared_private": "SP-MTM",
+    "adversarial": "ADV-MTM",
+    "cross_sharing": "CS-MTM",
+}
+# These have a column of their own.
+_COLUMNS = ("structure", "corpora", "crf", "epochs", "train_on")
+# The losses' weights matter to one structure only.
+_ONLY_ADVERSARIAL = ("alpha", "beta")
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a page comes from.
+
+    Attributes:
+        command: The command that made it, as one would type it.
+        machine: The machine that it was made on.
+        date: The day.
+    """
+
+    command: str
+    machine: str
+    date: str
+
+    def sentence(self) -> str:
+        """Says it in Markdown."""
+        return f"Made by `{self.command}` on {self.date}; machine: {self.machine}."
+
+
+def results_markdown(collection: Collection, origin: Origin) -> str:
+    """Writes the page.
+
+    Args:
+        collection: The runs.
+        origin: What the page says about its making.
+
+    Returns:
+        Markdown that ends with a newline.
+    """
+    groups, repeated = group_runs(collection.runs)
+    common, varying = _split_settings(groups)
+    parts = [
+        "# Test scores of the trained taggers",
+        origin.sentence(),
+        "Entities count when span and type are exact. Scores are of the main corpus's test split, "
+        "micro-averaged, in per cent: the mean over the seeds ± the sample standard deviation (a "
+        "single seed has none). Within a main corpus, the best mean F1 is bold. Parameters are the "
+        "trainable ones without the word table.",
+    ]
+    if common:
+        parts.append(f"Of all these runs: {', '.join(f'`{setting}`' for setting in common)}.")
+    for main, members in itertools.groupby(groups, key=lambda group: group.main):
+        parts += [f"## {main}", _corpus_table(list(members), varying)]
+    parts += _left_out(collection, repeated)
+    return "\n\n".join(parts) + "\n"
+
+
+def results_csv(collection: Collection) -> str:
+    """Writes the same numbers as CSV: fractions in [0, 1], one line a group of runs."""
+    groups, _ = group_runs(collection.runs)
+    header = ["main", "structure", "auxiliary", "crf", "epochs", "train_on", "settings", "seeds"]
+    header += [f"{metric}_{part}" for metric in METRICS for part in ("mean", "sd")]
+    rows = []
+    for group in groups:
+        config = group.config
+        summaries = [group.summary(metric) for metric in METRICS]
+        rows.append(
+            [
+                group.main,
+                config.model.structure,
+                " ".join(config.data.corpora[1:]),
+                config.model.crf,
+                config.training.epochs,
+                config.data.train_on,
+                " ".join(format_setting(*setting) for setting in unusual_settings(group).items()),
+                " ".join(map(str, group.seeds)),
+                *itertools.chain.from_iterable((s.mean, s.deviation) for s in summaries),
+                group.parameters,
+            ]
+        )
+    return csv_table([*header, "parameters"], rows)
+
+
+def unusual_settings(group: Group) -> dict[str, Any]:
+    """The settings, by flag, that are not the default and have no column of their own."""
+    defaults = default_settings()
+    return {
+        name: value
+        for name, value in settings_of(group.config).items()
+        if name not in _COLUMNS
+        and value != defaults[name]
+        and not (name in _ONLY_ADVERSARIAL and group.config.model.structure != "adversarial")
+        # Pretrained vectors set it.
+        and not (name == "word_dim" and group.config.data.vectors)
+    }
+
+
+def _split_settings(groups: Sequence[Group]) -> tuple[list[str], dict[int, str]]:
+    """The unusual settings that all groups share, and those of each group that they do not."""
+    written = {
+        id(group): [format_setting(*setting) for setting in unusual_settings(group).items()]
+        for group in groups
+    }
+    everywhere = [
+        setting
+        for setting in next(iter(written.values()), [])
+        if all(setting in settings for settings in written.values())
+    ]
+    return everywhere, {
+        key: ", ".join(f"`{setting}`" for setting in settings if setting not in everywhere)
+        for key, settings in written.items()
+    }
+
+
+def _corpus_table(groups: Sequence[Group], varying: Mapping[int, str]) -> str:
+    best = max(group.summary("f1").mean for group in groups)
+    header = ["structure", "with", "CRF", "epochs", "trained on", "settings", "seeds"]
+    header += ["precision", "recall", "F1", "parameters"]
+    rows = []
+    for group in groups:
+        config = group.config
+        precision, recall, f1 = (group.summary(metric).percent() for metric in METRICS)
+        is_best = group.summary("f1").mean == best
+        rows.append(
+            [
+                f"{ABBREVIATIONS[config.model.structure]} (`{config.model.structure}`)",
+                ", ".join(config.data.corpora[1:]) or "–",
+                config.model.crf,
+                str(config.training.epochs),
+                config.data.train_on.replace(",", " + "),
+                varying[id(group)],
+                str(len(group.seeds)),
+                precision,
+                recall,
+                f"**{f1}**" if is_best else f1,
+                f"{group.parameters:,}",
+            ]
+        )
+    alignment = [LEFT, LEFT, LEFT, RIGHT, LEFT, LEFT] + [RIGHT] * 5
+    if not any(varying[id(group)] for group in groups):
+        header, alignment, rows = _without(5, header, alignment, rows)
+    return markdown_table(header, rows, alignment)
+
+
+def _without(column: int, header: list, alignment: list, rows: list[list]) -> tuple:
+    header, alignment, *rows = (
+        line[:column] + line[column + 1 :] for line in (header, alignment, *rows)
+    )
+    return header, alignment, rows
+
+
+def _left_out(collection: Collection, repeated: Mapping[str, str]) -> list[str]:
+    """The runs that are in no table, with the reason."""
+    reasons = {run.name: _progress(run) for run in collection.runs if not run.finished}
+    reasons.update((name, f"repeats {used}") for name, used in repeated.items())
+    reasons.update((name, f"unreadable: {what}") for name, what in collection.unreadable.items())
+    reasons.update(_unscored(collection.runs))
+    if not reasons:
+        return []
+    table = markdown_table(["run", "why"], sorted(reasons.items()), [LEFT, LEFT])
+    return ["## Not in the tables", table]
+
+
+def _progress(run: Run) -> str:
+    return f"unfinished: {len(run.history)} of {run.config.training.epochs} epochs"
+
+
+def _unscored(runs: Iterable[Run]) -> dict[str, str]:
+    return {
+        run.name: f"no test scores; {run.parameters:,} parameters"
+        for run in runs
+        if run.finished and run.scores() is None
+    }

@@ -1,0 +1,54 @@
+"""Run directories as bioner-train leaves them, made of JSON alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bioner_tf.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+
+PARAMETERS = {"single_task": 870_000, "cross_sharing": 2_640_000}
+
+
+def write_run(
+    directory: Path,
+    structure: str = "single_task",
+    corpora: tuple[str, ...] = ("main",),
+    f1: float | None = 0.5,
+    *,
+    precision: float | None = None,
+    recall: float | None = None,
+    epochs: int = 2,
+    epochs_done: int | None = None,
+    seconds: float = 3.0,
+    data: dict[str, Any] | None = None,
+    model: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    seed: int = 1,
+) -> Path:
+    """Writes a run; without ``f1`` it has not finished."""
+    config = RunConfig(
+        DataConfig(data_dir="/somewhere/data", corpora=corpora, **(data or {})),
+        ModelConfig(structure=structure, **(model or {})),
+        TrainingConfig(epochs=epochs, seed=seed, **(training or {})),
+    )
+    config.save(directory / "config.json")
+    done = epochs if epochs_done is None else epochs_done
+    records = [
+        {"epoch": n, f"{corpora[0]}/loss": 1 / n, "tokens": 1000.0, "seconds": seconds}
+        for n in range(1, done + 1)
+    ]
+    (directory / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    if f1 is not None:
+        test = {"precision": precision or f1, "recall": recall or f1, "f1": f1}
+        report = {
+            "structure": structure,
+            "parameters": {"total": 9, "rest": PARAMETERS.get(structure, 1000), "parts": {}},
+            "data": {name: {"training_sentences": 320} for name in corpora},
+            "epoch": epochs,
+            "scores": {corpora[0]: {"test": test}},
+            "epochs": epochs,
+        }
+        (directory / "report.json").write_text(json.dumps(report))
+    return directory
