@@ -112,7 +112,7 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
         The directory of the new version.
 
     Raises:
-        BionerError: If a version below 1 is asked for.
+        BionerError: If a version below 1 is asked for, or a vocabulary is empty.
     """
     if version is None:
         version = max(list_versions(export_dir), default=0) + 1
@@ -208,6 +208,9 @@ class _TaggerGraph(tf.Module):
 
 def _line_table(path: PathLike) -> tf.lookup.StaticHashTable:
     """A table from a file's lines to their numbers, -1 for others; the file becomes an asset."""
+    if not Path(path).stat().st_size:
+        # TensorFlow could save such a table, but not load it.
+        raise BionerError(f"{path}: expected a vocabulary of at least one entry, got none")
     initializer = tf.lookup.TextFileInitializer(
         str(path),
         key_dtype=tf.string,

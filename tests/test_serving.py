@@ -420,6 +420,14 @@ def test_versions_count_up_and_appear_whole(tagger, tmp_path, monkeypatch):
     assert sorted(entry.name for entry in export_dir.iterdir()) == ["1", "10", "11", "notes"]
 
 
+def test_empty_vocabulary_is_refused(tmp_path):
+    toy_tagger = toy.build_toy_tagger(tmp_path)
+    (tmp_path / "words.txt").write_text("")
+    with pytest.raises(BionerError, match=r"words\.txt: expected a vocabulary of at least one"):
+        serving.export_tagger(toy_tagger, tmp_path / "export")
+    assert not (tmp_path / "export").exists()
+
+
 def test_export_tags_raw_text_where_bioner_tf_cannot_be_imported(saved_model, tmp_path):
     program = textwrap.dedent(
         """
