@@ -21,6 +21,7 @@ STRUCTURES = (
 CRFS = ("static", "pairwise")
 DROPOUT_PLACES = ("char_input", "lstm_input", "lstm_output")
 TRAIN_ON = ("train", "train,devel")
+DISTRIBUTIONS = ("none", "mirrored", "multiworker")
 
 
 def _require(condition: bool, flag: str, expected: str, got: Any) -> None:
@@ -141,6 +142,10 @@ class TrainingConfig:
         alpha: Weight of the adversarial loss, for the structures that have it.
         beta: Weight of the loss that keeps shared and private features apart, likewise.
         seed: Of every random draw.
+        patience: Epochs without a better devel F1 of the main corpus after which training ends; 0
+            never ends it early.
+        distribute: "none", or the ``tf.distribute`` strategy: "mirrored" for the devices of this
+            machine, "multiworker" for several machines.
     """
 
     epochs: int = 80
@@ -152,10 +157,18 @@ class TrainingConfig:
     alpha: float = 0.01
     beta: float = 0.001
     seed: int = 1
+    patience: int = 0
+    distribute: str = "none"
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that no training can have."""
-        _require_at_least(0, self, "epochs", "seed")
+        _require_at_least(0, self, "epochs", "seed", "patience")
+        _require(
+            self.distribute in DISTRIBUTIONS,
+            "distribute",
+            f"one of {DISTRIBUTIONS}",
+            self.distribute,
+        )
         _require_at_least(1, self, "batch_size")
         _require(self.learning_rate > 0, "learning_rate", "more than 0", self.learning_rate)
         _require(
@@ -186,6 +199,12 @@ class RunConfig:
             "corpora",
             "one corpus for single_task and two or more for a multi-task structure",
             f"{','.join(self.data.corpora)} for {self.model.structure}",
+        )
+        _require(
+            self.training.patience == 0 or self.data.train_on == "train",
+            "patience",
+            "0 where devel is trained on: nothing is left to tell a better epoch by",
+            self.training.patience,
         )
 
     def to_json(self) -> dict[str, Any]:

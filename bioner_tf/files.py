@@ -22,14 +22,19 @@ _TEMPORARY_PREFIX = ".partial-"
 
 def write_text_atomically(path: PathLike, text: str) -> None:
     """Writes ``text`` (UTF-8, newlines as they are) to ``path``, replacing what was there."""
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: PathLike, content: bytes) -> None:
+    """Writes ``content`` to ``path``, replacing what was there."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
     try:
         # mkstemp makes the file private to its owner; a run directory is read by others.
         os.fchmod(descriptor, 0o666 & ~_umask())
-        with open(descriptor, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+        with open(descriptor, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)

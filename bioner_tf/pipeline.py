@@ -7,7 +7,7 @@ made again without the turns before it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Callable
 
 import numpy as np
@@ -159,35 +159,44 @@ def length_batches(split: EncodedSplit, batch_size: int) -> list[np.ndarray]:
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
-def turns(
-    splits: Mapping[str, EncodedSplit], forms: Forms, batch_size: int, seed: int, start: int = 0
-) -> Iterator[dict[str, Batch]]:
-    """Yields turns without end: a batch of every corpus, the corpus reshuffled when used up.
+def turn_rows(
+    splits: Mapping[str, EncodedSplit], batch_size: int, seed: int, numbers: Iterable[int]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Draws turns: for every corpus the sentences of its batch, reshuffled when used up.
 
     Args:
         splits: The training sentences by corpus, the main one first.
-        forms: The encoded tokens.
         batch_size: Sentences in a batch.
         seed: Of the draws.
-        start: The turn to begin with; turn t is the same whatever came before.
+        numbers: The turns to draw; a turn is the same whatever came before.
 
     Yields:
-        For each corpus its batch.
+        For each corpus the rows of its split.
 
     Source: paper, "MTM training".
     """
     plans: dict[str, tuple[int, list[np.ndarray]]] = {}
-    turn = start
-    while True:
-        batches = {}
+    for turn in numbers:
+        rows = {}
         for number, (corpus, split) in enumerate(splits.items()):
             passes, position = divmod(turn, count_batches(split, batch_size))
             if corpus not in plans or plans[corpus][0] != passes:
                 rng = np.random.default_rng([seed, number, passes])
                 plans[corpus] = (passes, plan_pass(split.lengths, batch_size, rng))
-            batches[corpus] = split.batch(plans[corpus][1][position], forms)
-        yield batches
-        turn += 1
+            rows[corpus] = plans[corpus][1][position]
+        yield rows
+
+
+def turns(
+    splits: Mapping[str, EncodedSplit],
+    forms: Forms,
+    batch_size: int,
+    seed: int,
+    numbers: Iterable[int],
+) -> Iterator[dict[str, Batch]]:
+    """Yields the turns that ``turn_rows`` draws, for each corpus its batch."""
+    for rows in turn_rows(splits, batch_size, seed, numbers):
+        yield {corpus: splits[corpus].batch(rows[corpus], forms) for corpus in splits}
 
 
 def batch_signature(with_tags: bool) -> dict[str, tf.TensorSpec]:
@@ -204,10 +213,14 @@ def batch_signature(with_tags: bool) -> dict[str, tf.TensorSpec]:
 
 
 def turn_dataset(
-    splits: Mapping[str, EncodedSplit], forms: Forms, batch_size: int, seed: int, start: int = 0
+    splits: Mapping[str, EncodedSplit],
+    forms: Forms,
+    batch_size: int,
+    seed: int,
+    numbers: Callable[[], Iterable[int]],
 ) -> tf.data.Dataset:
-    """Returns ``turns`` as an endless, prefetching dataset."""
+    """Returns the turns ``numbers()`` as a prefetching dataset."""
     return tf.data.Dataset.from_generator(
-        lambda: turns(splits, forms, batch_size, seed, start),
+        lambda: turns(splits, forms, batch_size, seed, numbers()),
         output_signature={corpus: batch_signature(with_tags=True) for corpus in splits},
     ).prefetch(4)

@@ -14,10 +14,20 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from bioner_tf.callbacks import DevelopmentScores, History, Progress, Recorder
+from bioner_tf.callbacks import (
+    DevelopmentScores,
+    EarlyStopping,
+    FiniteGuard,
+    History,
+    Keeper,
+    LearningRateDecay,
+    Progress,
+    Recorder,
+)
 from bioner_tf.checkpoints import CheckpointStore
 from bioner_tf.config import RunConfig
 from bioner_tf.corpus import write_predictions
+from bioner_tf.distribution import Distribution, distribute
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.evaluation import Decoder
 from bioner_tf.files import PathLike, write_json_atomically, write_text_atomically
@@ -30,7 +40,8 @@ from bioner_tf.material import (
 )
 from bioner_tf.metrics import Scores, format_scores, score_tags
 from bioner_tf.models import MultiTaskTagger, build_tagger
-from bioner_tf.pipeline import count_batches, turn_dataset
+from bioner_tf.pipeline import count_batches, turn_dataset, turn_rows
+from bioner_tf.plots import draw_learning_curve
 from bioner_tf.serving import ServedCorpus, ServedTagger, export_tagger
 from bioner_tf.training import MultiTaskTrainer
 
@@ -77,6 +88,11 @@ class RunDirectory:
     def report(self) -> Path:
         """The outcome."""
         return self.root / "report.json"
+
+    @property
+    def learning_curve(self) -> Path:
+        """The picture of the epochs."""
+        return self.root / "learning_curve.png"
 
     @property
     def exports(self) -> Path:
@@ -127,18 +143,25 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
         _print_scores(report)
         return
 
+    distribution = distribute(config.training.distribute)
     material = gather(config)
     config = material.config
+    with distribution.strategy.scope():
+        tagger = build_tagger(
+            config.model,
+            material.word_table,
+            material.vocabularies.num_characters,
+            material.vocabularies.tags,
+            config.training.seed,
+        )
+    decoder = Decoder(tagger, material.vocabularies.tags)
+    if not distribution.is_chief:
+        _fit(material, tagger, decoder, directory, distribution)
+        return
+
     config.save(directory.config)
     write_text_atomically(directory.flags, flags_text)
     material.vocabularies.save(directory.vocabulary)
-    tagger = build_tagger(
-        config.model,
-        material.word_table,
-        material.vocabularies.num_characters,
-        material.vocabularies.tags,
-        config.training.seed,
-    )
     report = {
         "structure": config.model.structure,
         "parameters": tagger.count_parameters(),
@@ -148,8 +171,10 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
         print(f"word vectors found\n{material.coverage}\n")
     print(format_parameters(report["parameters"]), end="\n\n", flush=True)
     if config.training.epochs > 0:
-        decoder = Decoder(tagger, material.vocabularies.tags)
-        report["epoch"] = _fit(material, tagger, decoder, directory)
+        report["epoch"] = _fit(material, tagger, decoder, directory, distribution)
+        history = History(directory.metrics, config.training.epochs)
+        if not draw_learning_curve(directory.learning_curve, history.records, tagger.corpora):
+            print("no learning curve: pip install 'bioner_tf[plot]' brings what draws it")
         report["scores"] = _final_scores(material, decoder, directory)
         run = TrainedRun(directory, config, material.vocabularies, tagger, report)
         # Always version 1: an export that an interrupted run left behind is replaced.
@@ -192,50 +217,83 @@ def _print_scores(report: Mapping[str, Any]) -> None:
 
 
 def _fit(
-    material: Material, tagger: MultiTaskTagger, decoder: Decoder, directory: RunDirectory
+    material: Material,
+    tagger: MultiTaskTagger,
+    decoder: Decoder,
+    directory: RunDirectory,
+    distribution: Distribution,
 ) -> int:
     """Trains from the newest checkpoint on; returns the epoch whose weights are left in."""
     config = material.config
     settings = config.training
-    held_out = config.data.train_on == "train"
-    main = config.data.corpora[0]
-    best_by = f"{main}/devel_f1"
-
-    trainer = MultiTaskTrainer(tagger, settings)
-    store = checkpoint_store(directory, tagger, trainer.optimizer)
-    done = store.restore_newest() or 0
-    if done:
-        print(f"going on after epoch {done}")
+    best_by = f"{config.data.corpora[0]}/devel_f1"
+    with distribution.strategy.scope():
+        trainer = MultiTaskTrainer(tagger, settings)
+        store = checkpoint_store(directory, tagger, trainer.optimizer)
+        done = store.restore_newest() or 0
     history = History(directory.metrics, done)
-    callbacks = [
-        keras.callbacks.LearningRateScheduler(
-            lambda epoch: settings.learning_rate * settings.learning_rate_decay**epoch
-        ),
-        Recorder(history, store, best_by, directory.events),
-        Progress(main, tagger.corpora),
-    ]
-    if held_out:
-        callbacks.insert(
-            0, DevelopmentScores(functools.partial(_scores, material, decoder, "devel"))
-        )
-    turns = count_batches(material.encoded_training[main], settings.batch_size)
-    trainer.fit(
-        turn_dataset(
+    stalled = settings.patience > 0 and history.has_stalled(best_by, settings.patience)
+    if done:
+        print(f"going on after epoch {done}", flush=True)
+    if done < settings.epochs and not stalled:
+        main = material.encoded_training[tagger.corpora[0]]
+        # Rounded up: an epoch passes over the whole main corpus.
+        steps = -(-count_batches(main, settings.batch_size) // distribution.replicas)
+        draw = functools.partial(
+            turn_dataset,
             material.encoded_training,
             material.forms,
             settings.batch_size,
             settings.seed,
-            start=done * turns,
-        ),
-        initial_epoch=done,
-        epochs=settings.epochs,
-        steps_per_epoch=turns,
-        callbacks=callbacks,
-        verbose=0,
-    )
+        )
+        trainer.fit(
+            distribution.dataset(draw, first_step=done * steps),
+            initial_epoch=done,
+            epochs=settings.epochs,
+            steps_per_epoch=steps,
+            callbacks=_callbacks(material, decoder, directory, history, store, distribution),
+            verbose=0,
+        )
     final = chosen_epoch(config, history)
-    store.restore(final)
+    if distribution.is_chief:
+        store.restore(final)
     return final
+
+
+def _callbacks(
+    material: Material,
+    decoder: Decoder,
+    directory: RunDirectory,
+    history: History,
+    store: CheckpointStore,
+    distribution: Distribution,
+) -> list[keras.callbacks.Callback]:
+    """What happens in training, in the order in which it happens at the end of an epoch."""
+    config = material.config
+    settings = config.training
+    corpora = list(config.data.corpora)
+    best_by = f"{corpora[0]}/devel_f1"
+
+    def rows_of_step(step: int) -> dict[str, list[int]]:
+        turns = range(step * distribution.replicas, (step + 1) * distribution.replicas)
+        drawn = list(
+            turn_rows(material.encoded_training, settings.batch_size, settings.seed, turns)
+        )
+        return {corpus: [int(r) for rows in drawn for r in rows[corpus]] for corpus in corpora}
+
+    callbacks: list[keras.callbacks.Callback] = [
+        LearningRateDecay(settings.learning_rate, settings.learning_rate_decay),
+        FiniteGuard(corpora, rows_of_step),
+    ]
+    if config.data.train_on == "train":
+        score = functools.partial(_scores, material, decoder, "devel")
+        callbacks.append(DevelopmentScores(score))
+    callbacks.append(Recorder(history))
+    if distribution.is_chief:
+        callbacks += [Keeper(history, store, best_by, directory.events), Progress(corpora)]
+    if settings.patience:
+        callbacks.append(EarlyStopping(history, best_by, settings.patience))
+    return callbacks
 
 
 def chosen_epoch(config: RunConfig, history: History) -> int:

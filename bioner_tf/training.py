@@ -23,6 +23,10 @@ class MultiTaskTrainer(keras.Model):
     (see ``batch_losses``), and ``<corpus>/gradient_norm``, the norm before clipping. ``tokens`` is
     the number of real tokens that were seen.
 
+    Under a ``tf.distribute`` strategy every replica takes a turn of its own in a step; a corpus's
+    gradients are averaged over the replicas before they are clipped and applied, so that R replicas
+    take the step of one with R times the batch size.
+
     Args:
         tagger: The networks and their variables.
         config: How to train.
@@ -93,6 +97,10 @@ class MultiTaskTrainer(keras.Model):
         with tf.GradientTape() as tape:
             losses = self.batch_losses(corpus, batch)
         gradients = tape.gradient(losses["loss"], variables)
+        replicas = tf.distribute.get_replica_context()
+        if replicas.num_replicas_in_sync > 1:
+            # The mean over the replicas is clipped, not each replica's own gradient.
+            gradients = replicas.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
         gradients, norm = clip_by_global_norm(gradients, self._clip_norm)
-        self.optimizer.apply_gradients(zip(gradients, variables))
+        self.optimizer.apply_gradients(zip(gradients, variables), skip_gradients_aggregation=True)
         return {**losses, "gradient_norm": norm}

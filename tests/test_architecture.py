@@ -12,9 +12,9 @@ PACKAGE = "bioner_tf"
 
 FLOORS = (
     "errors files tags corpus vocabulary embeddings metrics config demo",
-    "crf layers recurrence decoding optimizer pipeline text threads",
+    "adversary crf decoding distribution layers optimizer pipeline recurrence text threads",
     "models",
-    "material training callbacks evaluation checkpoints run serving tagger",
+    "callbacks checkpoints evaluation material plots run serving tagger training",
     "experiments",
     "cli",
 )

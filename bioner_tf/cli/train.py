@@ -11,6 +11,7 @@ from absl import flags
 from bioner_tf.cli import app
 from bioner_tf.config import (
     CRFS,
+    DISTRIBUTIONS,
     DROPOUT_PLACES,
     STRUCTURES,
     TRAIN_ON,
@@ -99,6 +100,18 @@ ALPHA = flags.DEFINE_float("alpha", _TRAINING.alpha, "Weight of the adversarial 
 BETA = flags.DEFINE_float(
     "beta", _TRAINING.beta, "Weight of the loss that keeps shared and private features apart."
 )
+PATIENCE = flags.DEFINE_integer(
+    "patience",
+    _TRAINING.patience,
+    "End after so many epochs without a better devel F1 of the main corpus; 0: never early.",
+)
+DISTRIBUTE = flags.DEFINE_enum(
+    "distribute",
+    _TRAINING.distribute,
+    DISTRIBUTIONS,
+    "none; mirrored: the devices of this machine; multiworker: several machines (TF_CONFIG). Each "
+    "device takes its own batches, gradients are averaged: n devices act as n times --batch_size.",
+)
 SEED = flags.DEFINE_integer("seed", _TRAINING.seed, "Of every random draw.")
 
 
@@ -149,6 +162,8 @@ def config_from_flags() -> RunConfig:
             alpha=ALPHA.value,
             beta=BETA.value,
             seed=SEED.value,
+            patience=PATIENCE.value,
+            distribute=DISTRIBUTE.value,
         ),
     )
 

@@ -101,7 +101,13 @@ class Parts:
         self._tags = tags
         self._seed = seed
         self._dropouts = 0
-        self._updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
+        self._updates = tf.Variable(
+            0,
+            dtype=tf.int64,
+            trainable=False,
+            name="updates",
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
         self._crfs: dict[str, CRF] = {}
         self._parts: dict[str, list[keras.layers.Layer]] = {}
 
