@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -18,6 +19,10 @@ _NAME = "epoch-{:04d}"
 _PATTERN = re.compile(r"epoch-(\d{4,})$")
 
 _LOG = logging.getLogger(__name__)
+
+
+class DamagedCheckpointError(BionerError):
+    """The files of a checkpoint are not what was written."""
 
 
 class CheckpointStore:
@@ -48,31 +53,41 @@ class CheckpointStore:
         """Puts back the state after ``epoch`` epochs.
 
         Raises:
-            BionerError: The checkpoint is missing, damaged or of another model.
+            DamagedCheckpointError: It is missing or damaged; nothing has been put back.
+            BionerError: It is of another model.
         """
         path = self._path(epoch)
         try:
             status = self._checkpoint.read(str(path / "state"))
             # All that is tracked must be there; what a checkpoint holds beyond it may stay unread.
             status.assert_existing_objects_matched().expect_partial()
-        except (tf.errors.OpError, AssertionError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
+        # TensorFlow tells of a data file that is too short by an IndexError.
+        except (tf.errors.OpError, IndexError) as error:
+            reason = _first_line(error)
+            raise DamagedCheckpointError(
+                f"{path}: expected a whole checkpoint, but it is missing or damaged: {reason}"
+            ) from None
+        except (AssertionError, ValueError) as error:
             raise BionerError(
-                f"{path}: expected a whole checkpoint of this run: {reason}"
+                f"{path}: expected a checkpoint of this run, got one of another model; if corpora "
+                f"or vectors have changed since, take another --run_dir: {_first_line(error)}"
             ) from None
 
     def restore_newest(self) -> int | None:
-        """Puts back the newest state that can be read; a damaged one is reported and removed.
+        """Puts back the newest state that is whole; damaged ones are reported and set aside.
 
         Returns:
-            Its epoch, or None where there is none.
+            Its epoch, or None where there is none and nothing has been put back.
+
+        Raises:
+            BionerError: The checkpoints are of another model.
         """
         for epoch in reversed(self.epochs()):
             try:
                 self.restore(epoch)
-            except BionerError as error:
-                _LOG.warning("%s; going back to the one before", error)
-                shutil.rmtree(self._path(epoch))
+            except DamagedCheckpointError as error:
+                aside = self._set_aside(epoch)
+                _LOG.warning("%s; set aside as %s, going back to the one before", error, aside.name)
             else:
                 return epoch
         return None
@@ -82,5 +97,18 @@ class CheckpointStore:
         for epoch in set(self.epochs()) - set(epochs):
             shutil.rmtree(self._path(epoch))
 
+    def _set_aside(self, epoch: int) -> Path:
+        path = self._path(epoch)
+        aside = path.with_name(f"damaged-{path.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(path, aside)
+        return aside
+
     def _path(self, epoch: int) -> Path:
         return self._directory / _NAME.format(epoch)
+
+
+def _first_line(error: Exception) -> str:
+    """What TensorFlow says, without the name of the function that said it."""
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return re.sub(r"^\{\{.*?\}\} ", "", first)
