@@ -9,13 +9,12 @@ import re
 import pytest
 from fake_runs import write_run
 
-from bioner_tf.cli import report
 from bioner_tf.errors import BionerError
 from bioner_tf.experiments.collect import collect_runs
 from bioner_tf.experiments.groups import Summary, group_runs
-from bioner_tf.experiments.machine import describe_machine
 from bioner_tf.experiments.markup import LEFT, RIGHT, csv_table, markdown_table
-from bioner_tf.experiments.tables import Origin, results_csv, results_markdown
+from bioner_tf.experiments.origin import Origin, describe_machine
+from bioner_tf.experiments.tables import results_csv, results_markdown
 
 ORIGIN = Origin("bioner-report --sweep_dir=sweep", "a machine", "2030-01-02")
 PAIR = ("main", "other")
@@ -151,11 +150,12 @@ def test_page_tells_no_place_on_the_machine(tmp_path):
     write_run(tmp_path / "torn")
     (tmp_path / "torn/report.json").write_text("{}")
     write_run(tmp_path / "fine", data={"vectors": "/there/words.bin"})
-    made = report.origin(str(tmp_path), str(tmp_path / "results.md"))
+    paths = {"sweep_dir": str(tmp_path), "output": "docs/results.md", "other": None}
+    made = Origin.here_and_now("bioner-report", paths)
     page = results_markdown(collect_runs(tmp_path), made)
     assert str(tmp_path) not in page
     assert "/there" not in page + results_csv(collect_runs(tmp_path))
-    assert made.command == f"bioner-report --sweep_dir={tmp_path.name} --output=results.md"
+    assert made.command == f"bioner-report --sweep_dir={tmp_path.name} --output=docs/results.md"
 
 
 def test_machine_is_told_by_its_cpu(tmp_path):

@@ -5,8 +5,6 @@ Runs that differ only in the seed become one row: mean and standard deviation.
 
 from __future__ import annotations
 
-import datetime
-import shlex
 from pathlib import Path
 
 from absl import flags
@@ -14,8 +12,8 @@ from absl import flags
 from bioner_tf.cli import app
 from bioner_tf.errors import UsageError
 from bioner_tf.experiments.collect import collect_runs
-from bioner_tf.experiments.machine import describe_machine
-from bioner_tf.experiments.tables import Origin, results_csv, results_markdown
+from bioner_tf.experiments.origin import Origin
+from bioner_tf.experiments.tables import results_csv, results_markdown
 from bioner_tf.files import write_text_atomically
 
 SWEEP_DIR = flags.DEFINE_string(
@@ -29,28 +27,14 @@ OUTPUT = flags.DEFINE_string(
 )
 
 
-def origin(sweep_dir: str, output: str | None) -> Origin:
-    """What the page says about its making: no place on this machine."""
-    arguments = {"sweep_dir": sweep_dir, "output": output}
-    given = [f"--{name}={_portable(path)}" for name, path in arguments.items() if path]
-    return Origin(
-        shlex.join(["bioner-report", *given]),
-        describe_machine(),
-        datetime.date.today().isoformat(),
-    )
-
-
-def _portable(path: str) -> str:
-    return Path(path).name if Path(path).is_absolute() else path
-
-
 def main(argv: list[str]) -> None:
     """Collects and writes."""
     del argv
     if OUTPUT.value is not None and Path(OUTPUT.value).suffix != ".md":
         raise UsageError(f"--output: expected the name of a .md file, got {OUTPUT.value!r}")
     collection = collect_runs(SWEEP_DIR.value)
-    page = results_markdown(collection, origin(SWEEP_DIR.value, OUTPUT.value))
+    paths = {"sweep_dir": SWEEP_DIR.value, "output": OUTPUT.value}
+    page = results_markdown(collection, Origin.here_and_now("bioner-report", paths))
     if OUTPUT.value is None:
         print(page, end="")
         return

@@ -16,6 +16,8 @@ from bioner_tf.files import PathLike
 CONFIG_FILE = "config.json"
 REPORT_FILE = "report.json"
 METRICS_FILE = "metrics.jsonl"
+# bioner-sweep leaves it where a run failed.
+FAILURE_FILE = "failure.json"
 PREDICTIONS_FILE = "predictions/{corpus}.{split}.tsv"
 
 
@@ -67,10 +69,12 @@ class Collection:
     Attributes:
         runs: By name.
         unreadable: What is wrong with the directories that look like runs and are none, by name.
+        failed: The errors of those whose last start failed, by name.
     """
 
     runs: tuple[Run, ...]
     unreadable: Mapping[str, str]
+    failed: Mapping[str, str]
 
 
 def collect_runs(sweep_dir: PathLike) -> Collection:
@@ -82,19 +86,22 @@ def collect_runs(sweep_dir: PathLike) -> Collection:
     root = Path(sweep_dir)
     if not root.is_dir():
         raise BionerError(f"{root}: expected a directory of runs, got none; see --sweep_dir")
-    runs, unreadable = [], {}
+    runs, unreadable, failed = [], {}, {}
     for directory in _run_directories(root):
         name = directory.relative_to(root).as_posix() if directory != root else root.name
         try:
-            runs.append(read_run(directory, name))
+            if (failure := read_failure(directory)) is not None:
+                failed[name] = failure
+            if (directory / CONFIG_FILE).exists():
+                runs.append(read_run(directory, name))
         except BionerError as error:
             # A message names the file, whose place on this machine is of no use to a reader.
             unreadable[name] = str(error).replace(f"{directory}{os.sep}", "")
-    if not runs and not unreadable:
+    if not runs and not unreadable and not failed:
         raise BionerError(
             f"{root}: expected run directories of bioner-train somewhere below, got none"
         )
-    return Collection(tuple(runs), unreadable)
+    return Collection(tuple(runs), unreadable, failed)
 
 
 def read_run(directory: PathLike, name: str) -> Run:
@@ -113,9 +120,15 @@ def read_run(directory: PathLike, name: str) -> Run:
     )
 
 
+def read_failure(directory: PathLike) -> str | None:
+    """Why the last start of a run failed, where bioner-sweep has recorded that it did."""
+    path = Path(directory) / FAILURE_FILE
+    return str(_parse(path, path.read_text(encoding="utf-8"))["error"]) if path.exists() else None
+
+
 def _run_directories(root: Path) -> Iterator[Path]:
     for directory, names, files in os.walk(root):
-        if CONFIG_FILE in files:
+        if CONFIG_FILE in files or FAILURE_FILE in files:
             yield Path(directory)
             names.clear()  # what is within a run is part of it
         names[:] = sorted(name for name in names if not name.startswith("."))

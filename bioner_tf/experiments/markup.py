@@ -46,3 +46,18 @@ def csv_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()
+
+
+def plain_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], alignment: Sequence[str]
+) -> str:
+    """Lays a table out for a terminal; the arguments are those of ``markdown_table``."""
+    lines = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if side == RIGHT else cell.ljust(width)
+            for cell, width, side in zip(line, widths, alignment)
+        ).rstrip()
+        for line in lines
+    )

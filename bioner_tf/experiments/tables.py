@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,39 +15,14 @@ from bioner_tf.experiments.groups import (
     settings_of,
 )
 from bioner_tf.experiments.markup import LEFT, RIGHT, csv_table, markdown_table
+from bioner_tf.experiments.origin import Origin
+from bioner_tf.experiments.plan import ABBREVIATIONS
 
 METRICS = ("precision", "recall", "f1")
-# The paper's names.
-ABBREVIATIONS = {
-    "single_task": "STM",
-    "fully_shared": "FS-MTM",
-    "shared_private": "SP-MTM",
-    "adversarial": "ADV-MTM",
-    "cross_sharing": "CS-MTM",
-}
 # These have a column of their own.
 _COLUMNS = ("structure", "corpora", "crf", "epochs", "train_on")
 # The losses' weights matter to one structure only.
 _ONLY_ADVERSARIAL = ("alpha", "beta")
-
-
-@dataclasses.dataclass(frozen=True)
-class Origin:
-    """Where a page comes from.
-
-    Attributes:
-        command: The command that made it, as one would type it.
-        machine: The machine that it was made on.
-        date: The day.
-    """
-
-    command: str
-    machine: str
-    date: str
-
-    def sentence(self) -> str:
-        """Says it in Markdown."""
-        return f"Made by `{self.command}` on {self.date}; machine: {self.machine}."
 
 
 def results_markdown(collection: Collection, origin: Origin) -> str:
@@ -179,6 +153,7 @@ def _left_out(collection: Collection, repeated: Mapping[str, str]) -> list[str]:
     reasons.update((name, f"repeats {used}") for name, used in repeated.items())
     reasons.update((name, f"unreadable: {what}") for name, what in collection.unreadable.items())
     reasons.update(_unscored(collection.runs))
+    reasons.update((name, f"failed: {error}") for name, error in collection.failed.items())
     if not reasons:
         return []
     table = markdown_table(["run", "why"], sorted(reasons.items()), [LEFT, LEFT])

@@ -1,0 +1,150 @@
+"""Trains an experiment: every combination of structures, corpora, vectors, seeds and the like.
+
+Each cell is a run directory of bioner-train below --sweep_dir. Started again, finished cells are
+skipped and interrupted ones go on. flags/table2.flags to table7.flags and grid.flags hold the
+paper's experiments; flags given after a flagfile replace its own.
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+from bioner_tf.cli import app
+from bioner_tf.config import STRUCTURES, TRAIN_ON, ModelConfig, TrainingConfig
+from bioner_tf.errors import BionerError, UsageError
+from bioner_tf.experiments import sweep
+from bioner_tf.experiments.collect import Collection, collect_runs
+from bioner_tf.experiments.estimate import Estimator
+from bioner_tf.experiments.markup import LEFT, RIGHT, plain_table
+from bioner_tf.experiments.plan import Cell, Plan, parse_shard, select_cells
+
+_MODEL = ModelConfig()
+_TRAINING = TrainingConfig()
+
+SWEEP_DIR = flags.DEFINE_string(
+    "sweep_dir", "sweep", "The directory of the run directories; experiments may share one."
+)
+DATA_DIR = flags.DEFINE_string("data_dir", "corpora", "Where the corpora are.")
+VECTORS_DIR = flags.DEFINE_string("vectors_dir", "vectors", "Where the files of --vectors are.")
+CELL_STRUCTURES = flags.DEFINE_list(
+    "structures", [_MODEL.structure], f"Some of {', '.join(STRUCTURES)}."
+)
+MAINS = flags.DEFINE_list("mains", [], "Main corpora, each trained with each of --auxiliaries.")
+AUXILIARIES = flags.DEFINE_list("auxiliaries", [], "Auxiliary corpora; single_task needs none.")
+PAIRS = flags.DEFINE_list(
+    "pairs", [], "Corpora that belong together, each MAIN+AUXILIARY or MAIN+AUX1+AUX2."
+)
+TYPES = flags.DEFINE_list(
+    "types", [""], "Entity types to keep, each CORPUS:TypeA+TypeB; an empty one keeps all."
+)
+FRACTIONS = flags.DEFINE_list(
+    "fractions", ["1"], "Shares of the main corpus's training sentences to keep."
+)
+VECTORS = flags.DEFINE_list("vectors", [""], "Files of word vectors; an empty one: random vectors.")
+ALPHAS = flags.DEFINE_list(
+    "alphas", [str(_TRAINING.alpha)], "Weights of the adversarial loss (adversarial only)."
+)
+BETAS = flags.DEFINE_list(
+    "betas", [str(_TRAINING.beta)], "Weights of the difference loss (adversarial only)."
+)
+CELL_CRFS = flags.DEFINE_list("crfs", [_MODEL.crf], "Kinds of CRF: static, pairwise.")
+SEEDS = flags.DEFINE_list("seeds", [str(_TRAINING.seed)], "Seeds.")
+EPOCHS = flags.DEFINE_integer("epochs", _TRAINING.epochs, "Epochs of every cell.", lower_bound=1)
+SPLITS = flags.DEFINE_enum("train_on", "train,devel", TRAIN_ON, "What every cell learns from.")
+EXTRA = flags.DEFINE_multi_string(
+    "train_flag", [], "Another flag of bioner-train for every cell, like batch_size=8."
+)
+ONLY = flags.DEFINE_list(
+    "only", [], "Only cells with one of these in their names; * and ? stand for anything."
+)
+MAX_CELLS = flags.DEFINE_integer("max_cells", None, "Only the first so many.", lower_bound=1)
+SHARD = flags.DEFINE_string("shard", "1/1", "Only the i-th of n parts, like 2/8 (for job arrays).")
+JOBS = flags.DEFINE_integer("jobs", 1, "Cells that are trained at once.", lower_bound=1)
+CORES = flags.DEFINE_integer("cores", None, "Cores that they share; by default all.", lower_bound=1)
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "List the cells and the hours that they will take.")
+
+
+def plan_from_flags() -> Plan:
+    """Returns the experiment that the flags describe."""
+    return Plan(
+        structures=CELL_STRUCTURES.value,
+        mains=MAINS.value,
+        auxiliaries=AUXILIARIES.value,
+        pairs=[tuple(pair.split("+")) for pair in PAIRS.value],
+        types=TYPES.value or [""],
+        fractions=_numbers("fractions", FRACTIONS.value),
+        vectors=VECTORS.value or [""],
+        alphas=_numbers("alphas", ALPHAS.value),
+        betas=_numbers("betas", BETAS.value),
+        crfs=CELL_CRFS.value,
+        seeds=[int(seed) for seed in _numbers("seeds", SEEDS.value)],
+        epochs=EPOCHS.value,
+        train_on=SPLITS.value,
+        extra=_extra_flags(EXTRA.value),
+    )
+
+
+def _numbers(flag: str, values: list[str]) -> list[float]:
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        raise UsageError(f"--{flag}: expected numbers, got {','.join(values)!r}") from None
+
+
+def _extra_flags(values: list[str]) -> dict[str, str]:
+    for value in values:
+        if "=" not in value:
+            raise UsageError(f"--train_flag: expected name=value, got {value!r}")
+    pairs = (value.lstrip("-").partition("=") for value in values)
+    return {name: value for name, _, value in pairs}
+
+
+def show(cells: list[Cell], estimator: Estimator) -> None:
+    """Lists cells, their states and the hours that are left of them."""
+    rows, total, known = [], 0.0, True
+    for cell in cells:
+        state = sweep.state_of(SWEEP_DIR.value, cell)
+        hours = 0.0 if state.finished else estimator.hours(cell, state.epochs)
+        rows.append([cell.name, str(state), "?" if hours is None else f"{hours:.2f}"])
+        total, known = total + (hours or 0), known and hours is not None
+    print(plain_table(["cell", "state", "hours left"], rows, [LEFT, LEFT, RIGHT]))
+    basis = estimator.basis(cell.structure for cell in cells)
+    missing = "" if known else f"; ?: a corpus is not in {DATA_DIR.value}"
+    print(f"\n{len(cells)} cells, {total:.1f} hours left one after another ({basis}{missing})")
+
+
+def _collect() -> Collection:
+    try:
+        return collect_runs(SWEEP_DIR.value)
+    except BionerError:
+        return Collection((), {}, {})
+
+
+def main(argv: list[str]) -> None:
+    """Trains, or lists."""
+    del argv
+    cells = select_cells(
+        plan_from_flags().cells(), ONLY.value, parse_shard(SHARD.value), MAX_CELLS.value
+    )
+    if DRY_RUN.value:
+        show(cells, Estimator(DATA_DIR.value, _collect().runs))
+        return
+    resources = sweep.Resources(DATA_DIR.value, VECTORS_DIR.value, JOBS.value, CORES.value)
+    outcomes = sweep.run_cells(
+        SWEEP_DIR.value, cells, resources, lambda line: print(line, flush=True)
+    )
+    failed = [outcome for outcome in outcomes if outcome.result == sweep.FAILED]
+    if failed:
+        raise BionerError(
+            f"{len(failed)} of {len(cells)} cells failed, the first of them {failed[0].cell.name}: "
+            f"{failed[0].error}; see {sweep.LOG_FILE} there, and start again what is to be repeated"
+        )
+
+
+def entry() -> None:
+    """The console script ``bioner-sweep``."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    entry()

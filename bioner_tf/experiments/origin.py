@@ -1,0 +1,67 @@
+"""Where a page of results comes from: the command, the machine, the day."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import platform
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a page comes from.
+
+    Attributes:
+        command: The command that made it, as one would type it.
+        machine: The machine that it was made on.
+        date: The day.
+    """
+
+    command: str
+    machine: str
+    date: str
+
+    @classmethod
+    def here_and_now(cls, program: str, paths: Mapping[str, str | None]) -> Origin:
+        """Returns the origin of a page that is made now.
+
+        Args:
+            program: The command.
+            paths: Its flags, all of them paths; of an absolute one only the name is told, as its
+                place on this machine is of no use to a reader. None: not given.
+        """
+        given = [f"--{name}={_portable(path)}" for name, path in paths.items() if path]
+        return cls(
+            shlex.join([program, *given]),
+            describe_machine(),
+            datetime.date.today().isoformat(),
+        )
+
+    def sentence(self) -> str:
+        """Says it in Markdown."""
+        return f"Made by `{self.command}` on {self.date}; machine: {self.machine}."
+
+
+def describe_machine(cpu_info: Path = _CPU_INFO) -> str:
+    """Returns the CPU's model and how many cores this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{_cpu_model(cpu_info)}, {cores} core{'' if cores == 1 else 's'}"
+
+
+def _cpu_model(cpu_info: Path) -> str:
+    if cpu_info.exists():
+        for line in cpu_info.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _portable(path: str) -> str:
+    return Path(path).name if Path(path).is_absolute() else path

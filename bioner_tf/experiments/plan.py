@@ -1,0 +1,257 @@
+"""Which runs an experiment consists of: its cells, each with a readable, stable name."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import fnmatch
+import itertools
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from bioner_tf.config import STRUCTURES
+from bioner_tf.errors import UsageError
+
+# The paper's names.
+ABBREVIATIONS = {
+    "single_task": "STM",
+    "fully_shared": "FS-MTM",
+    "shared_private": "SP-MTM",
+    "adversarial": "ADV-MTM",
+    "cross_sharing": "CS-MTM",
+}
+_UNSAFE = re.compile(r"[^\w.+=-]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run of an experiment.
+
+    Attributes:
+        structure: One of ``config.STRUCTURES``.
+        corpora: The main corpus first; the main one alone for ``single_task``.
+        flags: The other flags of ``bioner-train``, by name, in the order of the command.
+    """
+
+    structure: str
+    corpora: tuple[str, ...]
+    flags: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the run directory: the structure, the corpora, the flags in short."""
+        parts = [ABBREVIATIONS[self.structure], "+".join(self.corpora)]
+        parts += [
+            _SHORT.get(name, f"{name}={{}}").format(_stem(value)) for name, value in self.flags
+        ]
+        return "_".join(_UNSAFE.sub("-", part) for part in parts)
+
+    def flag(self, name: str) -> str | None:
+        """The value of a flag, None where it is not given."""
+        return dict(self.flags).get(name)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it has when it is finished."""
+        return int(dict(self.flags)["epochs"])
+
+    def arguments(self, data_dir: str, vectors_dir: str, run_dir: str) -> list[str]:
+        """The command line of ``bioner-train``, without the program.
+
+        Args:
+            data_dir: Where the corpora are.
+            vectors_dir: Where the files of word vectors are.
+            run_dir: The run's directory.
+        """
+        given = {
+            "structure": self.structure,
+            "corpora": ",".join(self.corpora),
+            "data_dir": data_dir,
+            "run_dir": run_dir,
+            **dict(self.flags),
+        }
+        if given["vectors"]:
+            given["vectors"] = os.path.join(vectors_dir, given["vectors"])
+        return [f"--{name}={value}" for name, value in given.items()]
+
+
+# How a flag is written within a name; others stand as name=value.
+_SHORT = {
+    "vectors": "{}",
+    "train_on": "{}",
+    "crf": "{}",
+    "keep_fraction": "keep{}",
+    "types": "{}",
+    "alpha": "alpha{}",
+    "beta": "beta{}",
+    "epochs": "e{}",
+    "seed": "s{}",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """An experiment: the product of its dimensions.
+
+    Attributes:
+        structures: Sharing structures.
+        mains: Main corpora, each to be trained with each of ``auxiliaries``.
+        auxiliaries: Auxiliary corpora.
+        pairs: Sets of corpora that belong together, the main one first, beside that product.
+        types: Entity types to keep, as ``bioner-train`` takes them; "" keeps all.
+        fractions: Shares of the main corpus's training sentences.
+        vectors: Files of word vectors; "" for random ones.
+        alphas: Weights of the adversarial loss, for the structure that has it.
+        betas: Weights of the difference loss, likewise.
+        crfs: Kinds of CRF.
+        seeds: Seeds.
+        epochs: Epochs of every run.
+        train_on: What every run learns from.
+        extra: Any further flags of ``bioner-train``, the same for every run.
+    """
+
+    structures: Sequence[str]
+    mains: Sequence[str] = ()
+    auxiliaries: Sequence[str] = ()
+    pairs: Sequence[tuple[str, ...]] = ()
+    types: Sequence[str] = ("",)
+    fractions: Sequence[float] = (1.0,)
+    vectors: Sequence[str] = ("",)
+    alphas: Sequence[float] = (0.01,)
+    betas: Sequence[float] = (0.001,)
+    crfs: Sequence[str] = ("static",)
+    seeds: Sequence[int] = (1,)
+    epochs: int = 80
+    train_on: str = "train,devel"
+    extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for what no experiment can be."""
+        for structure in self.structures:
+            if structure not in STRUCTURES:
+                raise UsageError(
+                    f"--structures: expected some of {', '.join(STRUCTURES)}, got {structure!r}"
+                )
+        if bool(self.auxiliaries) and not self.mains:
+            raise UsageError("--auxiliaries: expected --mains beside them, got none")
+        if not self.mains and not self.pairs:
+            raise UsageError("expected corpora: --mains (and --auxiliaries), or --pairs; got none")
+
+    def cells(self) -> list[Cell]:
+        """Returns every run once, in the order of the dimensions.
+
+        Raises:
+            UsageError: A multi-task structure lacks an auxiliary corpus, or two different runs
+                would have the same name.
+        """
+        product = itertools.product(
+            self._corpora(),
+            self.structures,
+            self.types,
+            self.fractions,
+            self.vectors,
+            self.crfs,
+            self.alphas,
+            self.betas,
+            self.seeds,
+        )
+        # What is the same for a structure (the auxiliary corpus of a single task, the weights of
+        # losses that it does not have) makes no second cell.
+        cells = list(dict.fromkeys(self._cell(*values) for values in product))
+        names = collections.Counter(cell.name for cell in cells)
+        name, count = names.most_common(1)[0]
+        if count > 1:
+            raise UsageError(
+                f"expected names that differ, got {count} different runs called {name}"
+            )
+        return cells
+
+    def _corpora(self) -> list[tuple[str, ...]]:
+        if not self.auxiliaries:
+            return [*self.pairs, *((main,) for main in self.mains)]
+        return [*self.pairs, *itertools.product(self.mains, self.auxiliaries)]
+
+    def _cell(
+        self,
+        corpora: tuple[str, ...],
+        structure: str,
+        types: str,
+        fraction: float,
+        vectors: str,
+        crf: str,
+        alpha: float,
+        beta: float,
+        seed: int,
+    ) -> Cell:
+        single = structure == "single_task"
+        if not single and len(corpora) < 2:
+            raise UsageError(
+                f"--structures: {structure} takes two or more corpora, got {corpora[0]} alone; "
+                "give --auxiliaries, or --pairs like MAIN+AUXILIARY"
+            )
+        corpora = corpora[:1] if single else corpora
+        flags = {"vectors": vectors, "train_on": self.train_on}
+        if crf != "static":
+            flags["crf"] = crf
+        # Types of a corpus that is not trained on say nothing.
+        if types and types.rpartition(":")[0] in corpora:
+            flags["types"] = types
+        if fraction != 1:
+            flags["keep_fraction"] = f"{fraction:g}"
+        if structure == "adversarial":
+            flags.update(alpha=f"{alpha:g}", beta=f"{beta:g}")
+        flags.update(self.extra, epochs=str(self.epochs), seed=str(seed))
+        return Cell(structure, corpora, tuple(flags.items()))
+
+
+def select_cells(
+    cells: Sequence[Cell],
+    only: Iterable[str] = (),
+    shard: tuple[int, int] = (1, 1),
+    max_cells: int | None = None,
+) -> list[Cell]:
+    """Picks a part of an experiment.
+
+    Args:
+        cells: All of it.
+        only: Patterns with ``*`` and ``?``; a cell is picked if any occurs in its name. None: all.
+        shard: ``(i, n)``: the i-th (from 1) of n parts of what the patterns leave.
+        max_cells: At most this many of that part, from its start.
+
+    Raises:
+        UsageError: Nothing is left.
+    """
+    patterns = [f"*{pattern}*" for pattern in only]
+    left = [
+        cell
+        for cell in cells
+        if not patterns or any(fnmatch.fnmatchcase(cell.name, pattern) for pattern in patterns)
+    ]
+    if not left:
+        raise UsageError(
+            f"--only: expected a part of a cell's name, as --dry_run shows them (like "
+            f"{cells[0].name}); got {', '.join(only)}"
+        )
+    part, parts = shard
+    return left[part - 1 :: parts][:max_cells]
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Reads ``i/n`` with 1 <= i <= n.
+
+    Raises:
+        UsageError: It is anything else.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match:
+        part, parts = int(match[1]), int(match[2])
+        if 1 <= part <= parts:
+            return part, parts
+    raise UsageError(f"--shard: expected i/n with i from 1 to n, like 2/8; got {text!r}")
+
+
+def _stem(value: str) -> str:
+    """A value as a name shows it: of a file of vectors only its name, without the ending."""
+    stem = re.sub(r"(\.(txt|bin|vec|gz))+$", "", value.rpartition("/")[2])
+    return stem.replace(",", "+") or "random"
