@@ -5,13 +5,14 @@ All take sequences batch first with padding on the right, and none lets padding 
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Sequence
 
 import tensorflow as tf
 from tensorflow import keras
 
-from bioner_tf.recurrence import run_lstms
+from bioner_tf.recurrence import run_lstm
 
 
 def sequence_mask(lengths: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
@@ -60,8 +61,8 @@ class SeededDropout(keras.layers.Layer):
 class CharCNN(keras.layers.Layer):
     """A word's vector from its characters: convolution, maximum over the positions, tanh.
 
-    A form of ``n`` characters has ``n + width - 1`` positions: it is padded with ``width - 1`` zeros
-    on both sides. The maximum is over these only, so that a longer neighbour changes nothing.
+    A form of ``n`` characters has ``n + width - 1`` positions: it is padded with ``width - 1``
+    zeros on both sides. The maximum is over these only, so that a longer neighbour changes nothing.
 
     Args:
         num_characters: Rows of the character table (padding and unknown included).
@@ -116,7 +117,8 @@ class CharCNN(keras.layers.Layer):
 class BiLSTM(keras.layers.Layer):
     """The weights of one Bi-LSTM: those of ``keras.layers.Bidirectional(LSTM)``.
 
-    Orthogonal recurrent weights, Glorot-uniform input weights, forget bias 1. ``SideBySide`` runs it.
+    Orthogonal recurrent weights, Glorot-uniform input weights, forget bias 1. ``SideBySide`` runs
+    it.
 
     Args:
         units: Units in each direction.
@@ -143,7 +145,7 @@ class BiLSTM(keras.layers.Layer):
 
 
 class SideBySide(keras.layers.Layer):
-    """Runs several Bi-LSTMs over the same inputs, all in one recurrence a direction.
+    """Runs several Bi-LSTMs over the same inputs; none waits for another.
 
     On a GPU a training step runs Keras's cuDNN LSTM instead: the same variables, the same numbers.
 
@@ -167,8 +169,8 @@ class SideBySide(keras.layers.Layer):
 
         Args:
             inputs: Features, float32 (batch, time, features), and lengths, int32 (batch,).
-            training: Whether a gradient is wanted; only then a GPU's own LSTM is used, so that an
-                exported graph runs everywhere.
+            training: Whether a gradient is wanted: what it needs is kept only then, and only then a
+                GPU's own LSTM is used, so that an exported graph runs everywhere.
 
         Returns:
             For each Bi-LSTM float32 (batch, time, 2 * units), forward then backward; 0 on padding.
@@ -177,36 +179,35 @@ class SideBySide(keras.layers.Layer):
         mask = sequence_mask(lengths, features)
         if training and tf.config.list_physical_devices("GPU"):
             return [self._run_keras(bilstm, features, mask) for bilstm in self.bilstms]
-        forward, backward = zip(*(bilstm.directions for bilstm in self.bilstms))
-        reverse = lambda x: tf.reverse_sequence(x, lengths, seq_axis=1)  # noqa: E731
-        ahead = _run_direction(forward, features)
-        back = [reverse(hidden) for hidden in _run_direction(backward, reverse(features))]
-        return [tf.concat(pair, axis=-1) * mask for pair in zip(ahead, back)]
+        # (time, batch, features)
+        ahead = tf.transpose(features, (1, 0, 2))
+        reverse = functools.partial(
+            tf.reverse_sequence, seq_lengths=lengths, seq_axis=0, batch_axis=1
+        )
+        back = reverse(ahead)
+        outputs = []
+        for bilstm in self.bilstms:
+            forward, backward = bilstm.directions
+            hidden = (
+                _run_direction(forward, ahead, training),
+                reverse(_run_direction(backward, back, training)),
+            )
+            outputs.append(tf.transpose(tf.concat(hidden, axis=-1), (1, 0, 2)) * mask)
+        return outputs
 
     @staticmethod
     def _run_keras(bilstm: BiLSTM, features: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         return bilstm.bidirectional(features, mask=mask[:, :, 0] > 0) * mask
 
 
-def _run_direction(cells: Sequence[keras.layers.Layer], features: tf.Tensor) -> list[tf.Tensor]:
-    """Runs one direction of several LSTMs over (batch, time, features), padding at the end."""
-    kernels = tf.concat([cell.kernel for cell in cells], axis=1)
-    biases = tf.concat([cell.bias for cell in cells], axis=0)
-    batch, time, _ = tf.unstack(tf.shape(features))
-    # All steps of all LSTMs in one matmul: (time, batch, n * 4 * units).
-    projected = tf.tensordot(tf.transpose(features, (1, 0, 2)), kernels, 1) + biases
-    projected = tf.reshape(projected, (time, batch, len(cells), 4 * cells[0].units))
-    hidden = run_lstms(
-        tf.transpose(projected, (0, 2, 1, 3)), tf.stack([cell.recurrent_kernel for cell in cells])
-    )
-    # (n, batch, time, units)
-    return tf.unstack(tf.transpose(hidden, (1, 2, 0, 3)), num=len(cells))
+def _run_direction(cell: keras.layers.Layer, features: tf.Tensor, training: bool) -> tf.Tensor:
+    return run_lstm(features, cell.kernel, cell.recurrent_kernel, cell.bias, training)
 
 
 class GatedInteraction(keras.layers.Layer):
-    """The gate of one corpus: how much of its private features passes, told by the others' features.
+    """The gate of one corpus: the others' features tell how much of its private features passes.
 
-    G_k = P_k * sigmoid(sum over j != k of W_{j->k} P_j + b_k): with two corpora the paper's formula.
+    G_k = P_k * sigmoid(sum over j != k of W_{j->k} P_j + b_k): with two corpora the paper's own.
 
     Source: paper, Eq. 18 and 19.
     """

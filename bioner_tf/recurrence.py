@@ -1,9 +1,10 @@
-"""Several LSTMs run side by side over the same steps, with a hand-written gradient.
+"""An LSTM over all steps of a batch, with a hand-written gradient.
 
-TensorFlow's own LSTM differentiates its loop op by op: every step of the backward loop then holds a
-small matmul for the weights' gradient. Here the loops hold only what depends on the step before: one
-batched matmul and the gates' arithmetic. Everything else (input projection, derivative factors,
-the weights' gradient) is done before or after the loop for all steps at once.
+TensorFlow's own LSTM differentiates its loop op by op: every step of the backward loop then holds
+a small matmul for the weights' gradient. Here the loops hold only what depends on the step before:
+one matmul, and the gates' arithmetic while its numbers are still in the processor's cache. All that
+does not is done for all steps at once: the input projection before the loop, the weights' gradients
+after it.
 
 Equal to ``keras.layers.LSTM`` (gate order input, forget, cell, output; sigmoid and tanh), in values
 and gradients, for the same weights.
@@ -13,107 +14,184 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+# The order in which LSTMBlockCellGrad has the gates, told in Keras's: input, cell, forget, output.
+# Its own inverse.
+_BLOCK_ORDER = (0, 2, 1, 3)
 
-def run_lstms(projected: tf.Tensor, recurrent_kernels: tf.Tensor) -> tf.Tensor:
-    """Runs ``n`` independent LSTMs from zero states and returns all their hidden states.
 
-    Differentiable by a custom gradient with respect to both arguments.
+def run_lstm(
+    features: tf.Tensor,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor,
+    training: bool,
+) -> tf.Tensor:
+    """Runs an LSTM from zero states and returns all its hidden states.
 
     Args:
-        projected: float (time, n, batch, 4 * units), inputs times input kernels plus biases.
-        recurrent_kernels: float (n, units, 4 * units).
+        features: float32 (time, batch, width). ``time`` may be 1 or more.
+        kernel: float32 (width, 4 * units).
+        recurrent_kernel: float32 (units, 4 * units).
+        bias: float32 (4 * units,).
+        training: Whether to keep what the fast gradient needs. Otherwise the gradient is
+            TensorFlow's own, and slow.
 
     Returns:
-        float (time, n, batch, units), the hidden state after every step. ``time`` may be 1 or more.
+        float32 (time, batch, units), the hidden state after every step.
 
     Source: paper, "Bi-directional long short-term memory", the six equations of the LSTM cell.
     """
+    if not training:
+        return _infer(features, kernel, recurrent_kernel, bias)
 
     @tf.custom_gradient
-    def run(projected, recurrent_kernels):
-        hidden, cells, gates = _forward(projected, recurrent_kernels)
+    def run(features, kernel, recurrent_kernel, bias):
+        hidden, saved = _forward(features, kernel, recurrent_kernel, bias)
 
         def gradient(hidden_gradient):
-            return _backward(hidden_gradient, hidden, cells, gates, recurrent_kernels)
+            return _backward(hidden_gradient, features, hidden, saved, kernel, recurrent_kernel)
 
-        return hidden, gradient
+        return hidden[1:], gradient
 
-    return run(projected, recurrent_kernels)
+    return run(features, kernel, recurrent_kernel, bias)
 
 
-def _forward(projected, recurrent_kernels):
-    """The recurrence itself; also returns what the gradient needs: cell states and gates."""
-    steps = tf.shape(projected)[0]
-    inputs = tf.TensorArray(projected.dtype, size=steps).unstack(projected)
-    hidden = tf.TensorArray(projected.dtype, size=steps)
-    cells = tf.TensorArray(projected.dtype, size=steps)
-    gates = tf.TensorArray(projected.dtype, size=steps)
+def _infer(features, kernel, recurrent_kernel, bias):
+    """The recurrence alone."""
+    projected = _project(features, kernel, bias)
+    steps, batch, _ = tf.unstack(tf.shape(features))
+    hidden = tf.TensorArray(features.dtype, steps, element_shape=(None, recurrent_kernel.shape[0]))
 
-    def step(t, h, c, hidden, cells, gates):
-        # (n, batch, 4 * units)
-        sums = inputs.read(t) + tf.matmul(h, recurrent_kernels)
-        i, f, g, o = tf.split(sums, 4, axis=-1)
-        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-        c = f * c + i * g
-        h = o * tf.tanh(c)
-        return (
-            t + 1,
-            h,
-            c,
-            hidden.write(t, h),
-            cells.write(t, c),
-            gates.write(t, tf.concat([i, f, g, o], axis=-1)),
-        )
+    def step(t, h, c, hidden):
+        h, c, _ = _cell(_row(projected, t), h, c, recurrent_kernel)
+        return t + 1, h, c, hidden.write(t, h)
 
-    zeros = tf.zeros_like(projected[0, :, :, : projected.shape[-1] // 4])
-    _, _, _, hidden, cells, gates = tf.while_loop(
+    zeros = tf.zeros((batch, recurrent_kernel.shape[0]), features.dtype)
+    *_, hidden = tf.while_loop(
         lambda t, *_: t < steps,
         step,
-        (0, zeros, zeros, hidden, cells, gates),
+        (tf.constant(0), zeros, zeros, hidden),
         parallel_iterations=1,
     )
-    return hidden.stack(), cells.stack(), gates.stack()
+    return hidden.stack()
 
 
-def _backward(hidden_gradient, hidden, cells, gates, recurrent_kernels):
-    """Back-propagation through time: the loop carries dh and dc, all else stays outside."""
-    i, f, g, o = tf.split(gates, 4, axis=-1)
-    tanh_c = tf.tanh(cells)
-    before = tf.zeros_like(cells[:1])
-    previous_cells = tf.concat([before, cells[:-1]], axis=0)
-    previous_hidden = tf.concat([before, hidden[:-1]], axis=0)
-    # What dc and dh are multiplied with to give the gradient before each non-linearity.
-    by_cell = tf.concat([g * i * (1 - i), previous_cells * f * (1 - f), i * (1 - g * g)], axis=-1)
-    by_hidden = tanh_c * o * (1 - o)
-    hidden_to_cell = o * (1 - tanh_c * tanh_c)
+def _forward(features, kernel, recurrent_kernel, bias):
+    """The recurrence, keeping all that the gradient needs.
 
-    # A matmul by the transpose itself is faster than one that transposes at every step.
-    kernels_transposed = tf.transpose(recurrent_kernels, (0, 2, 1))
+    Returns:
+        The hidden states (time + 1, batch, units), the zeros before the first step included, and
+        TensorArrays, each (batch, units) a step: the cell states (time + 1 of them, too), the four
+        gates in Keras's order, and the cell states' tanh.
+    """
+    projected = _project(features, kernel, bias)
+    steps, batch, _ = tf.unstack(tf.shape(features))
+    units = recurrent_kernel.shape[0]
+    zeros = tf.zeros((batch, units), features.dtype)
+    array = lambda size: tf.TensorArray(features.dtype, size, element_shape=(None, units))  # noqa: E731
+    hidden, cells = array(steps + 1).write(0, zeros), array(steps + 1).write(0, zeros)
 
-    steps = tf.shape(hidden)[0]
-    arrays = [
-        tf.TensorArray(hidden.dtype, size=steps).unstack(x)
-        for x in (hidden_gradient, by_cell, by_hidden, hidden_to_cell, f)
-    ]
-    sums_gradient = tf.TensorArray(hidden.dtype, size=steps)
+    def step(t, h, c, hidden, cells, rest):
+        h, c, values = _cell(_row(projected, t), h, c, recurrent_kernel)
+        rest = [values_so_far.write(t, value) for values_so_far, value in zip(rest, values)]
+        return t + 1, h, c, hidden.write(t + 1, h), cells.write(t + 1, c), rest
 
-    def step(t, dh, dc, sums_gradient):
-        upstream, by_cell, by_hidden, hidden_to_cell, f = (a.read(t) for a in arrays)
-        dh = dh + upstream
-        dc = dc + dh * hidden_to_cell
-        # (n, batch, 4 * units)
-        dsums = tf.concat([tf.tile(dc, (1, 1, 3)) * by_cell, dh * by_hidden], axis=-1)
-        dh = tf.matmul(dsums, kernels_transposed)
-        return t - 1, dh, dc * f, sums_gradient.write(t, dsums)
-
-    zeros = tf.zeros_like(hidden[0])
-    _, _, _, sums_gradient = tf.while_loop(
-        lambda t, *_: t >= 0,
+    *_, hidden, cells, rest = tf.while_loop(
+        lambda t, *_: t < steps,
         step,
-        (steps - 1, zeros, zeros, sums_gradient),
+        (tf.constant(0), zeros, zeros, hidden, cells, [array(steps) for _ in range(5)]),
         parallel_iterations=1,
     )
-    sums_gradient = sums_gradient.stack()
-    # One matmul over all steps and sentences: (n, units, time * batch) x (n, time * batch, 4 units).
-    kernel_gradient = tf.einsum("tnbu,tnbg->nug", previous_hidden, sums_gradient)
-    return sums_gradient, kernel_gradient
+    return hidden.stack(), (cells, *rest)
+
+
+def _backward(hidden_gradient, features, hidden, saved, kernel, recurrent_kernel):
+    """Back-propagation through time, and the gradients of all four inputs of ``run_lstm``."""
+    cells, i, f, g, o, tanh_c = saved
+    steps, batch, _ = tf.unstack(tf.shape(features))
+    units = recurrent_kernel.shape[0]
+    zeros = tf.zeros((batch, units), features.dtype)
+    # What the op below wants beside the states: peepholes, which are off, and shapes.
+    no_peephole, bias = tf.zeros((units,), features.dtype), tf.zeros((4 * units,), features.dtype)
+    no_input = tf.zeros((batch, 0), features.dtype)
+    # A matmul by the transpose itself is faster than one that transposes at every step.
+    transposed = tf.concat([tf.transpose(gate) for gate in _in_block_order(recurrent_kernel)], 0)
+
+    def step(after, dh, dc, c, sums_gradient):
+        t = after - 1
+        before = cells.read(t)
+        dc, dsums, *_ = tf.raw_ops.LSTMBlockCellGrad(
+            x=no_input,
+            cs_prev=before,
+            h_prev=before,
+            w=recurrent_kernel,
+            wci=no_peephole,
+            wcf=no_peephole,
+            wco=no_peephole,
+            b=bias,
+            i=i.read(t),
+            cs=c,
+            f=f.read(t),
+            o=o.read(t),
+            ci=g.read(t),
+            co=tanh_c.read(t),
+            cs_grad=dc,
+            h_grad=dh + _row(hidden_gradient, t),
+            use_peephole=False,
+        )
+        return t, tf.matmul(dsums, transposed), dc, before, sums_gradient.write(t, dsums)
+
+    *_, sums_gradient = tf.while_loop(
+        lambda after, *_: after > 0,
+        step,
+        (steps, zeros, zeros, cells.read(steps), tf.TensorArray(features.dtype, steps)),
+        parallel_iterations=1,
+    )
+    # (time * batch, 4 * units)
+    sums_gradient = tf.reshape(sums_gradient.stack(), (steps * batch, 4 * units))
+    features_gradient = tf.matmul(
+        sums_gradient, tf.concat(_in_block_order(kernel), 1), transpose_b=True
+    )
+    # All that was multiplied with a weight, one after the other: (time, batch, width + 1 + units).
+    width = features.shape[-1]
+    ones = tf.ones((steps, batch, 1), features.dtype)
+    factors = tf.concat([features, ones, hidden[:-1]], axis=-1)
+    factors = tf.reshape(factors, (steps * batch, width + 1 + units))
+    weights_gradient = tf.matmul(factors, sums_gradient, transpose_a=True)
+    weights_gradient = tf.concat(_in_block_order(weights_gradient), 1)
+    return (
+        tf.reshape(features_gradient, (steps, batch, width)),
+        weights_gradient[:width],
+        weights_gradient[width + 1 :],
+        weights_gradient[width],
+    )
+
+
+def _project(features, kernel, bias):
+    """Returns the inputs' part of the sums of all steps: (time, batch, 4 * units)."""
+    steps, batch, _ = tf.unstack(tf.shape(features))
+    rows = tf.reshape(features, (steps * batch, features.shape[-1]))
+    # Next to each other, TensorFlow makes one op of the two.
+    projected = tf.nn.bias_add(tf.matmul(rows, kernel), bias)
+    return tf.reshape(projected, (steps, batch, kernel.shape[-1]))
+
+
+def _cell(projected, h, c, recurrent_kernel):
+    """One step: the new h and c, and the gates and tanh(c), each (batch, units)."""
+    sums = projected + tf.matmul(h, recurrent_kernel)
+    i, f, g, o = tf.split(sums, 4, axis=-1)
+    i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+    c = f * c + i * g
+    tanh_c = tf.tanh(c)
+    return o * tanh_c, c, (i, f, g, o, tanh_c)
+
+
+def _row(steps, t):
+    """``steps[t]`` with as few ops as can be: each costs as much as a gate's arithmetic."""
+    return tf.strided_slice(steps, [t], [t + 1], [1], shrink_axis_mask=1)
+
+
+def _in_block_order(weights):
+    """The four gates' columns, each (rows, units), from Keras's order to the op's, and back."""
+    gates = tf.split(weights, 4, axis=1)
+    return [gates[number] for number in _BLOCK_ORDER]

@@ -34,8 +34,11 @@ class TestBiLSTM:
         return layer
 
     @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS.keys())
+    @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
     @pytest.mark.parametrize("count", [1, 3])
-    def test_values_and_gradients_are_those_of_keras(self, count: int, lengths: list[int]) -> None:
+    def test_values_and_gradients_are_those_of_keras(
+        self, count: int, training: bool, lengths: list[int]
+    ) -> None:
         layer = self.make(count)
         time = max(lengths)
         features = tf.Variable(tf.random.normal((len(lengths), time, 3)))
@@ -44,7 +47,7 @@ class TestBiLSTM:
         watched = [features, *layer.trainable_variables]
 
         with tf.GradientTape() as tape:
-            own = layer((features, tf.constant(lengths)))
+            own = layer((features, tf.constant(lengths)), training=training)
             own_loss = tf.reduce_sum(tf.stack(own) * weigh)
         own_gradients = tape.gradient(own_loss, watched)
         with tf.GradientTape() as tape:
