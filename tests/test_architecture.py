@@ -11,7 +11,7 @@ import pytest
 PACKAGE = "bioner_tf"
 
 FLOORS = (
-    "errors files tags corpus vocabulary embeddings metrics config demo",
+    "errors files tags corpus vocabulary embeddings metrics config demo statistics predictions",
     "adversary crf decoding distribution layers optimizer pipeline recurrence text threads",
     "models",
     "callbacks checkpoints evaluation material plots run serving tagger training",
