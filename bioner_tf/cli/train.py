@@ -6,6 +6,8 @@ goes on where it was; a finished one shows its scores.
 
 from __future__ import annotations
 
+import sys
+
 from absl import flags
 
 from bioner_tf.cli import app
@@ -178,7 +180,11 @@ def main(argv: list[str]) -> None:
     from bioner_tf.threads import use_threads
 
     use_threads()
-    train(config, RUN_DIR.value, flags_text)
+    try:
+        train(config, RUN_DIR.value, flags_text)
+    except KeyboardInterrupt:
+        print(f"{RUN_DIR.value}: give the same command again to go on", file=sys.stderr)
+        raise
 
 
 def entry() -> None:
