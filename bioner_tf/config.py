@@ -20,6 +20,7 @@ STRUCTURES = (
 )
 CRFS = ("static", "pairwise")
 DROPOUT_PLACES = ("char_input", "lstm_input", "lstm_output")
+RANDOM_WORD_DIM = 100
 TRAIN_ON = ("train", "train,devel")
 DISTRIBUTIONS = ("none", "mirrored", "multiworker")
 
@@ -85,7 +86,8 @@ class ModelConfig:
         structure: One of ``STRUCTURES``.
         crf: "static" (one transition matrix, tensorflow-addons' CRF), or "pairwise" (the paper's
             Eq. 8: every token has its own score for each pair of tags).
-        word_dim: Width of a word's vector.
+        word_dim: Width of a word's vector; 0 until it is known to be that of the vectors, or
+            ``RANDOM_WORD_DIM`` without any.
         char_dim: Width of a character's vector.
         char_filters: Filters of the character CNN.
         char_width: Width of such a filter, in characters.
@@ -98,7 +100,7 @@ class ModelConfig:
 
     structure: str = "cross_sharing"
     crf: str = "static"
-    word_dim: int = 100
+    word_dim: int = 0
     char_dim: int = 30
     char_filters: int = 30
     char_width: int = 3
@@ -112,10 +114,10 @@ class ModelConfig:
         """Raises UsageError for a value that no model can have."""
         _require(self.structure in STRUCTURES, "structure", f"one of {STRUCTURES}", self.structure)
         _require(self.crf in CRFS, "crf", f"one of {CRFS}", self.crf)
+        _require_at_least(0, self, "word_dim")
         _require_at_least(
             1,
             self,
-            "word_dim",
             "char_dim",
             "char_filters",
             "char_width",

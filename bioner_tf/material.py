@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bioner_tf import vocabulary as vocabularies
-from bioner_tf.config import ModelConfig, RunConfig
+from bioner_tf.config import RANDOM_WORD_DIM, ModelConfig, RunConfig
 from bioner_tf.corpus import Corpus, Sentence, keep_fraction, read_corpus
 from bioner_tf.embeddings import Coverage, build_embedding_table, load_vectors
 from bioner_tf.files import PathLike
@@ -137,7 +137,7 @@ def gather(config: RunConfig) -> Material:
     training = _training_sentences(config, corpora)
     everything = [sentence for sentences in training.values() for sentence in sentences]
 
-    vectors = load_vectors(data.vectors) if data.vectors else None
+    vectors = load_vectors(data.vectors, config.model.word_dim or None) if data.vectors else None
     vocabulary = Vocabularies(
         words=vocabularies.build_words(
             (sentence.tokens for sentence in everything),
@@ -150,8 +150,9 @@ def gather(config: RunConfig) -> Material:
             for name, sentences in training.items()
         },
     )
-    if vectors is not None:
-        model = dataclasses.replace(config.model, word_dim=vectors.dim)
+    if config.model.word_dim == 0:
+        word_dim = RANDOM_WORD_DIM if vectors is None else vectors.dim
+        model = dataclasses.replace(config.model, word_dim=word_dim)
         config = dataclasses.replace(config, model=model)
     word_table, coverage = build_embedding_table(
         vocabulary.words,

@@ -189,8 +189,8 @@ def _refuse_other_run(directory: RunDirectory, config: RunConfig) -> None:
     """Checks that what the directory holds was begun with the same settings."""
     if not directory.config.exists():
         return
-    # More epochs go on with a run; pretrained vectors have set their width themselves.
-    free = {"epochs", "word_dim"} if config.data.vectors else {"epochs"}
+    # More epochs go on with a run; a width that is not asked for was settled when the run began.
+    free = {"epochs"} if config.model.word_dim else {"epochs", "word_dim"}
     before = _flatten(RunConfig.load(directory.config))
     for setting, value in _flatten(config).items():
         if setting not in free and before[setting] != value:

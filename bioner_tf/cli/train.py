@@ -15,6 +15,7 @@ from bioner_tf.config import (
     CRFS,
     DISTRIBUTIONS,
     DROPOUT_PLACES,
+    RANDOM_WORD_DIM,
     STRUCTURES,
     TRAIN_ON,
     DataConfig,
@@ -62,7 +63,9 @@ CRF = flags.DEFINE_enum(
     "crf", _MODEL.crf, CRFS, "static: one matrix of transition scores; pairwise: the paper's."
 )
 WORD_DIM = flags.DEFINE_integer(
-    "word_dim", _MODEL.word_dim, "Width of random word vectors; --vectors bring their own."
+    "word_dim",
+    _MODEL.word_dim,
+    f"Width of the word vectors; 0: that of --vectors, and {RANDOM_WORD_DIM} without any.",
 )
 CHAR_DIM = flags.DEFINE_integer("char_dim", _MODEL.char_dim, "Width of a character's vector.")
 CHAR_FILTERS = flags.DEFINE_integer(
