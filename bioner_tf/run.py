@@ -139,7 +139,7 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
     _refuse_other_run(directory, config)
     report = _read_report(directory)
     if report.get("epochs") == config.training.epochs:
-        print(f"{directory.root}: this run has ended")
+        print(f"{directory.root}: this run has ended\n\n{format_parameters(report['parameters'])}")
         _print_scores(report)
         return
 
