@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,12 @@ class TrainingConfig:
             self.distribute,
         )
         _require_at_least(1, self, "batch_size")
-        _require(self.learning_rate > 0, "learning_rate", "more than 0", self.learning_rate)
+        _require(
+            0 < self.learning_rate < math.inf,
+            "learning_rate",
+            "a number of more than 0",
+            self.learning_rate,
+        )
         _require(
             0 < self.learning_rate_decay <= 1,
             "learning_rate_decay",
@@ -181,8 +187,11 @@ class TrainingConfig:
         )
         _require(0 <= self.rho < 1, "rho", "a rate in [0, 1)", self.rho)
         for name in ("alpha", "beta"):
-            _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        _require(self.clip_norm > 0, "clip_norm", "more than 0", self.clip_norm)
+            weight = getattr(self, name)
+            _require(0 <= weight < math.inf, name, "a number of 0 or more", weight)
+        _require(
+            0 < self.clip_norm < math.inf, "clip_norm", "a number of more than 0", self.clip_norm
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,8 +230,9 @@ class RunConfig:
             BionerError: An unknown or missing key.
         """
         parts = {"data": DataConfig, "model": ModelConfig, "training": TrainingConfig}
-        if set(value) != set(parts):
-            raise BionerError(f"expected the keys {sorted(parts)}, got {sorted(value)}")
+        if not isinstance(value, Mapping) or set(value) != set(parts):
+            got = sorted(value) if isinstance(value, Mapping) else repr(value)
+            raise BionerError(f"expected the keys {sorted(parts)}, got {got}")
         return cls(**{name: _part_from_json(part, value[name]) for name, part in parts.items()})
 
     def save(self, path: PathLike) -> None:
@@ -248,7 +258,9 @@ class RunConfig:
             raise BionerError(f"{path}: {error}") from None
 
 
-def _part_from_json(part: Any, value: Mapping[str, Any]) -> Any:
+def _part_from_json(part: Any, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise BionerError(f"expected the settings of {part.__name__} by name, got {value!r}")
     known = {field.name for field in dataclasses.fields(part)}
     if unknown := sorted(set(value) - known):
         raise BionerError(f"unknown setting {unknown[0]!r}; {part.__name__} has {sorted(known)}")
@@ -256,9 +268,9 @@ def _part_from_json(part: Any, value: Mapping[str, Any]) -> Any:
     for name, item in value.items():
         if isinstance(item, list):
             kept[name] = tuple(item)
-    if "types" in kept:
-        kept["types"] = {name: tuple(types) for name, types in kept["types"].items()}
     try:
+        if "types" in kept:
+            kept["types"] = {name: tuple(types) for name, types in kept["types"].items()}
         return part(**kept)
-    except TypeError as error:
+    except (AttributeError, TypeError) as error:
         raise BionerError(str(error)) from None
