@@ -113,7 +113,7 @@ def change(part, **items):
         ("[1]", "expected the keys ['data', 'model', 'training'], got [1]"),
         ("3", "expected the keys"),
         (json.dumps({"data": [], "model": {}, "training": {}}), "of DataConfig by name, got []"),
-        (change("data", types=["a"]), "list"),
+        (change("data", types=["a"]), "'items'"),
     ],
     ids=[
         "unknown setting",
