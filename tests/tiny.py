@@ -88,3 +88,17 @@ def make_config(
     if settings:
         raise TypeError(f"no such settings: {sorted(settings)}")
     return config
+
+
+def flags_of(config: RunConfig, run_dir: Path) -> list[str]:
+    """The flags of ``bioner-train`` that describe ``config``."""
+    settings = {"run_dir": run_dir}
+    for part in config.to_json().values():
+        settings.update(part)
+    types = settings.pop("types")
+    flags = [f"--types={name}:{'+'.join(kept)}" for name, kept in types.items()]
+    for name, value in settings.items():
+        if isinstance(value, (list, tuple)):
+            value = ",".join(value)
+        flags.append(f"--{name}={value}")
+    return flags
