@@ -146,6 +146,9 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
     distribution = distribute(config.training.distribute)
     material = gather(config)
     config = material.config
+    # Once more, now that the width of the word vectors is known.
+    _refuse_other_run(directory, config)
+    _refuse_other_data(directory, material.vocabularies)
     with distribution.strategy.scope():
         tagger = build_tagger(
             config.model,
@@ -198,6 +201,23 @@ def _refuse_other_run(directory: RunDirectory, config: RunConfig) -> None:
                 f"{directory.root}: this run was begun with --{setting}={before[setting]}, got "
                 f"{value}; give the same again, or another --run_dir"
             )
+    trained = max(CheckpointStore(directory.checkpoints).epochs(), default=0)
+    if config.training.epochs < trained:
+        raise UsageError(
+            f"{directory.root}: this run has trained {trained} epochs already, got "
+            f"--epochs={config.training.epochs}; give as many or more, or another --run_dir"
+        )
+
+
+def _refuse_other_data(directory: RunDirectory, vocabularies: Vocabularies) -> None:
+    """Checks that corpora and vectors still hold the words that the checkpoints are made for."""
+    if not CheckpointStore(directory.checkpoints).epochs():
+        return
+    if Vocabularies.load(directory.vocabulary, list(vocabularies.tags)) != vocabularies:
+        raise BionerError(
+            f"{directory.root}: expected the corpora and vectors that this run was begun with, got "
+            "others: they give another vocabulary; put them back, or give another --run_dir"
+        )
 
 
 def _flatten(config: RunConfig) -> dict[str, Any]:
