@@ -33,7 +33,8 @@ def write_run(
         ModelConfig(structure=structure, **(model or {})),
         TrainingConfig(epochs=epochs, seed=seed, **(training or {})),
     )
-    config.save(directory / "config.json")
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "config.json").write_text(json.dumps(config.to_json()))
     done = epochs if epochs_done is None else epochs_done
     records = [
         {"epoch": n, f"{corpora[0]}/loss": 1 / n, "tokens": 1000.0, "seconds": seconds}
@@ -42,12 +43,15 @@ def write_run(
     (directory / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     if f1 is not None:
         test = {"precision": precision or f1, "recall": recall or f1, "f1": f1}
+        scores = {"test": test}
+        if config.data.train_on == "train":
+            scores["devel"] = {name: value + 0.01 for name, value in test.items()}
         report = {
             "structure": structure,
             "parameters": {"total": 9, "rest": PARAMETERS.get(structure, 1000), "parts": {}},
             "data": {name: {"training_sentences": 320} for name in corpora},
             "epoch": epochs,
-            "scores": {corpora[0]: {"test": test}},
+            "scores": {corpora[0]: scores},
             "epochs": epochs,
         }
         (directory / "report.json").write_text(json.dumps(report))

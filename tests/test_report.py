@@ -12,9 +12,18 @@ from fake_runs import write_run
 from bioner_tf.errors import BionerError
 from bioner_tf.experiments.collect import collect_runs
 from bioner_tf.experiments.groups import Summary, group_runs
-from bioner_tf.experiments.markup import LEFT, RIGHT, csv_table, markdown_table
+from bioner_tf.experiments.markup import (
+    LEFT,
+    RIGHT,
+    Heading,
+    Paragraph,
+    csv_table,
+    markdown_table,
+    to_html,
+)
 from bioner_tf.experiments.origin import Origin, describe_machine
-from bioner_tf.experiments.tables import results_csv, results_markdown
+from bioner_tf.experiments.page import build_page, print_page, write_page
+from bioner_tf.experiments.tables import groups_csv
 
 ORIGIN = Origin("bioner-report --sweep_dir=sweep", "a machine", "2030-01-02")
 PAIR = ("main", "other")
@@ -29,7 +38,11 @@ def rows_of(page: str, heading: str) -> list[list[str]]:
 
 
 def page_of(directory) -> str:
-    return results_markdown(collect_runs(directory), ORIGIN)
+    return print_page(build_page(collect_runs(directory), ORIGIN, pictures=False))
+
+
+def csv_of(directory) -> str:
+    return groups_csv(group_runs(collect_runs(directory).runs)[0])
 
 
 def test_summary_is_mean_and_sample_deviation():
@@ -103,7 +116,7 @@ def test_each_main_corpus_has_its_best(tmp_path):
 def test_what_is_in_no_table_is_told_with_the_reason(tmp_path):
     write_run(tmp_path / "done")
     write_run(tmp_path / "killed", f1=None, epochs=80, epochs_done=7)
-    write_run(tmp_path / "same/again")
+    write_run(tmp_path / "attic/done")
     write_run(tmp_path / "zero", epochs=0)
     report = json.loads((tmp_path / "zero/report.json").read_text())
     (tmp_path / "zero/report.json").write_text(json.dumps({**report, "scores": {}}))
@@ -112,7 +125,7 @@ def test_what_is_in_no_table_is_told_with_the_reason(tmp_path):
     _, *rows = rows_of(page_of(tmp_path), "Not in the tables")
     reasons = dict(rows)
     assert reasons["killed"] == "unfinished: 7 of 80 epochs"
-    assert reasons["same/again"] == "repeats done"
+    assert reasons["attic/done"] == "repeats done"
     assert reasons["zero"] == "no test scores; 870,000 parameters"
     assert reasons["torn"].startswith("unreadable: config.json: expected JSON")
     assert "done" not in reasons
@@ -130,7 +143,7 @@ def test_run_that_goes_on_with_more_epochs_is_unfinished(tmp_path):
 def test_csv_holds_the_same_in_full_precision(tmp_path):
     write_run(tmp_path / "a", "cross_sharing", PAIR, 0.70, seed=1, precision=0.8, recall=0.625)
     write_run(tmp_path / "b", "cross_sharing", PAIR, 0.72, seed=2, precision=0.9, recall=0.6)
-    (row,) = csv.DictReader(io.StringIO(results_csv(collect_runs(tmp_path))))
+    (row,) = csv.DictReader(io.StringIO(csv_of(tmp_path)))
     assert (row["main"], row["structure"], row["auxiliary"]) == ("main", "cross_sharing", "other")
     assert (row["seeds"], row["parameters"]) == ("1 2", "2640000")
     assert float(row["precision_mean"]) == pytest.approx(0.85)
@@ -152,9 +165,9 @@ def test_page_tells_no_place_on_the_machine(tmp_path):
     write_run(tmp_path / "fine", data={"vectors": "/there/words.bin"})
     paths = {"sweep_dir": str(tmp_path), "output": "docs/results.md", "other": None}
     made = Origin.here_and_now("bioner-report", paths)
-    page = results_markdown(collect_runs(tmp_path), made)
+    page = print_page(build_page(collect_runs(tmp_path), made, pictures=False))
     assert str(tmp_path) not in page
-    assert "/there" not in page + results_csv(collect_runs(tmp_path))
+    assert "/there" not in page + csv_of(tmp_path)
     assert made.command == f"bioner-report --sweep_dir={tmp_path.name} --output=docs/results.md"
 
 
@@ -175,3 +188,44 @@ def test_markdown_table_is_aligned_and_escapes_bars():
 
 def test_csv_leaves_unknown_numbers_empty():
     assert csv_table(["a", "b"], [["x,y", None]]) == 'a,b\n"x,y",\n'
+
+
+def test_page_is_written_with_all_that_belongs_to_it(tmp_path):
+    for structure, f1 in [("single_task", 0.6), ("cross_sharing", 0.7)]:
+        corpora = ("Ex-PTM-IOB", "BioNLP09-IOB")[: 1 if structure == "single_task" else 2]
+        write_run(tmp_path / "sweep" / structure, structure, corpora, f1)
+    collection = collect_runs(tmp_path / "sweep")
+    page = build_page(collection, ORIGIN)
+    written = write_page(tmp_path / "docs/results.md", page, collection)
+    names = [path.relative_to(tmp_path / "docs").as_posix() for path in written]
+    assert names[:3] == ["results.md", "results.html", "results.csv"]
+    assert names[3:] == [
+        "results/figure-1-precision-recall.png",
+        "results/figure-1-learning-curves.png",
+    ]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written[3:])
+    markdown = written[0].read_text(encoding="utf-8")
+    assert all(f"]({name})" in markdown for name in names[3:])
+    html = written[1].read_text(encoding="utf-8")
+    assert html.count("<svg") == html.count("</svg>") == 2
+    assert '<td class="right"><b>70.00</b></td>' in html
+    # Nothing is loaded from elsewhere; matplotlib's pictures only name their namespaces.
+    assert not re.search(r'(src|href)="(?!#)(?!http://www\.w3\.org)', html)
+
+
+def test_same_runs_give_the_same_page(tmp_path):
+    write_run(tmp_path / "sweep/a", "single_task", ("Ex-PTM-IOB",), 0.6)
+    collection = collect_runs(tmp_path / "sweep")
+    first, second = (
+        [path.read_bytes() for path in write_page(tmp_path / name / "results.md", page, collection)]
+        for name, page in ((n, build_page(collection, ORIGIN)) for n in "ab")
+    )
+    assert first == second
+
+
+def test_markup_is_escaped_in_html():
+    blocks = [Heading(1, "a < b"), Paragraph("`x<y>` and **bold & more**")]
+    html = to_html(blocks, "<title>")
+    assert "<h1>a &lt; b</h1>" in html
+    assert "<p><code>x&lt;y&gt;</code> and <b>bold &amp; more</b></p>" in html
+    assert "<title>&lt;title&gt;</title>" in html

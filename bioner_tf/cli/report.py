@@ -1,6 +1,7 @@
 """Collects the runs below a directory into tables of their test scores.
 
-Runs that differ only in the seed become one row: mean and standard deviation.
+Runs that differ only in the seed become one row: mean and standard deviation. What belongs to the
+paper's tables is laid out like them, too, beside what the paper says about it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from bioner_tf.cli import app
 from bioner_tf.errors import UsageError
 from bioner_tf.experiments.collect import collect_runs
 from bioner_tf.experiments.origin import Origin
-from bioner_tf.experiments.tables import results_csv, results_markdown
-from bioner_tf.files import write_text_atomically
+from bioner_tf.experiments.page import build_page, print_page, write_page
 
 SWEEP_DIR = flags.DEFINE_string(
     "sweep_dir", None, "The directory with run directories somewhere below.", required=True
@@ -22,9 +22,10 @@ SWEEP_DIR = flags.DEFINE_string(
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "Write the page to this Markdown file, and the numbers as CSV beside it; by default the page "
-    "is printed.",
+    "Write the page to this Markdown file, and beside it as HTML in one file, the numbers as CSV "
+    "and a directory of pictures; by default the page is printed.",
 )
+PICTURES = flags.DEFINE_bool("pictures", True, "Draw pictures (needs matplotlib).")
 
 
 def main(argv: list[str]) -> None:
@@ -34,14 +35,13 @@ def main(argv: list[str]) -> None:
         raise UsageError(f"--output: expected the name of a .md file, got {OUTPUT.value!r}")
     collection = collect_runs(SWEEP_DIR.value)
     paths = {"sweep_dir": SWEEP_DIR.value, "output": OUTPUT.value}
-    page = results_markdown(collection, Origin.here_and_now("bioner-report", paths))
+    origin = Origin.here_and_now("bioner-report", paths)
+    page = build_page(collection, origin, PICTURES.value and OUTPUT.value is not None)
     if OUTPUT.value is None:
-        print(page, end="")
+        print(print_page(page), end="")
         return
-    path = Path(OUTPUT.value)
-    write_text_atomically(path, page)
-    write_text_atomically(path.with_suffix(".csv"), results_csv(collection))
-    print(f"{path}\n{path.with_suffix('.csv')}")
+    for path in write_page(Path(OUTPUT.value), page, collection):
+        print(path)
 
 
 def entry() -> None:

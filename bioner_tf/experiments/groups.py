@@ -61,9 +61,13 @@ class Group:
         """Trainable parameters without the word table."""
         return self.runs[0].parameters
 
-    def summary(self, metric: str) -> Summary:
-        """The main corpus's ``precision``, ``recall`` or ``f1`` on test, fractions in [0, 1]."""
-        scores = (run.scores() for run in self.runs)
+    def has(self, split: str) -> bool:
+        """Whether all runs have scores on a split: always on ``test``."""
+        return all(run.scores(split) is not None for run in self.runs)
+
+    def summary(self, metric: str, split: str = "test") -> Summary:
+        """The main corpus's ``precision``, ``recall`` or ``f1`` on a split, in [0, 1]."""
+        scores = (run.scores(split) for run in self.runs)
         return Summary(tuple(score[metric] for score in scores if score is not None))
 
 
@@ -97,11 +101,12 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], dict[str, str]]:
 
     Returns:
         The groups, by main corpus, structure and the rest; and the runs that repeat another's
-        settings and seed, each with the name of the one that is used.
+        settings and seed, each with the name of the one that is used: the one in the fewest
+        directories (what is put away somewhere below is not preferred), else the first by name.
     """
     found: dict[str, dict[int, Run]] = {}
     repeated = {}
-    for run in runs:
+    for run in sorted(runs, key=lambda run: (run.name.count("/"), run.name)):
         if not run.finished or run.scores() is None:
             continue
         key = json.dumps(settings_of(run.config), sort_keys=True)

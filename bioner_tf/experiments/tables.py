@@ -1,4 +1,4 @@
-"""The outcome of all runs as one page: a table a main corpus, in Markdown and in CSV."""
+"""The outcome of all runs: a table a main corpus, and the same numbers as CSV."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from bioner_tf.experiments.groups import (
     Group,
     default_settings,
     format_setting,
-    group_runs,
     settings_of,
 )
-from bioner_tf.experiments.markup import LEFT, RIGHT, csv_table, markdown_table
-from bioner_tf.experiments.origin import Origin
+from bioner_tf.experiments.markup import (
+    LEFT,
+    RIGHT,
+    Block,
+    Heading,
+    Paragraph,
+    Table,
+    csv_table,
+)
 from bioner_tf.experiments.plan import ABBREVIATIONS
 
 METRICS = ("precision", "recall", "f1")
@@ -25,37 +31,30 @@ _COLUMNS = ("structure", "corpora", "crf", "epochs", "train_on")
 _ONLY_ADVERSARIAL = ("alpha", "beta")
 
 
-def results_markdown(collection: Collection, origin: Origin) -> str:
-    """Writes the page.
+def corpus_tables(groups: Sequence[Group]) -> list[Block]:
+    """Lays out all groups of runs, a table a main corpus.
 
     Args:
-        collection: The runs.
-        origin: What the page says about its making.
-
-    Returns:
-        Markdown that ends with a newline.
+        groups: Sorted by main corpus, as of ``group_runs``.
     """
-    groups, repeated = group_runs(collection.runs)
     common, varying = _split_settings(groups)
-    parts = [
-        "# Test scores of the trained taggers",
-        origin.sentence(),
+    text = (
         "Entities count when span and type are exact. Scores are of the main corpus's test split, "
         "micro-averaged, in per cent: the mean over the seeds ± the sample standard deviation (a "
         "single seed has none). Within a main corpus, the best mean F1 is bold. Parameters are the "
-        "trainable ones without the word table.",
-    ]
+        "trainable ones without the word table."
+    )
+    blocks: list[Block] = [Paragraph(text)]
     if common:
-        parts.append(f"Of all these runs: {', '.join(f'`{setting}`' for setting in common)}.")
+        shared = ", ".join(f"`{setting}`" for setting in common)
+        blocks.append(Paragraph(f"Of all these runs: {shared}."))
     for main, members in itertools.groupby(groups, key=lambda group: group.main):
-        parts += [f"## {main}", _corpus_table(list(members), varying)]
-    parts += _left_out(collection, repeated)
-    return "\n\n".join(parts) + "\n"
+        blocks += [Heading(2, main), _corpus_table(list(members), varying)]
+    return blocks
 
 
-def results_csv(collection: Collection) -> str:
-    """Writes the same numbers as CSV: fractions in [0, 1], one line a group of runs."""
-    groups, _ = group_runs(collection.runs)
+def groups_csv(groups: Sequence[Group]) -> str:
+    """Writes all groups as CSV, one a line: fractions in [0, 1]."""
     header = ["main", "structure", "auxiliary", "crf", "epochs", "train_on", "settings", "seeds"]
     header += [f"{metric}_{part}" for metric in METRICS for part in ("mean", "sd")]
     rows = []
@@ -110,7 +109,7 @@ def _split_settings(groups: Sequence[Group]) -> tuple[list[str], dict[int, str]]
     }
 
 
-def _corpus_table(groups: Sequence[Group], varying: Mapping[int, str]) -> str:
+def _corpus_table(groups: Sequence[Group], varying: Mapping[int, str]) -> Table:
     best = max(group.summary("f1").mean for group in groups)
     header = ["structure", "with", "CRF", "epochs", "trained on", "settings", "seeds"]
     header += ["precision", "recall", "F1", "parameters"]
@@ -137,7 +136,7 @@ def _corpus_table(groups: Sequence[Group], varying: Mapping[int, str]) -> str:
     alignment = [LEFT, LEFT, LEFT, RIGHT, LEFT, LEFT] + [RIGHT] * 5
     if not any(varying[id(group)] for group in groups):
         header, alignment, rows = _without(5, header, alignment, rows)
-    return markdown_table(header, rows, alignment)
+    return Table(header, rows, alignment)
 
 
 def _without(column: int, header: list, alignment: list, rows: list[list]) -> tuple:
@@ -147,8 +146,13 @@ def _without(column: int, header: list, alignment: list, rows: list[list]) -> tu
     return header, alignment, rows
 
 
-def _left_out(collection: Collection, repeated: Mapping[str, str]) -> list[str]:
-    """The runs that are in no table, with the reason."""
+def left_out(collection: Collection, repeated: Mapping[str, str]) -> list[Block]:
+    """Lists the runs that are in no table, with the reason.
+
+    Args:
+        collection: All runs.
+        repeated: Those that repeat another, as of ``group_runs``.
+    """
     reasons = {run.name: _progress(run) for run in collection.runs if not run.finished}
     reasons.update((name, f"repeats {used}") for name, used in repeated.items())
     reasons.update((name, f"unreadable: {what}") for name, what in collection.unreadable.items())
@@ -156,8 +160,8 @@ def _left_out(collection: Collection, repeated: Mapping[str, str]) -> list[str]:
     reasons.update((name, f"failed: {error}") for name, error in collection.failed.items())
     if not reasons:
         return []
-    table = markdown_table(["run", "why"], sorted(reasons.items()), [LEFT, LEFT])
-    return ["## Not in the tables", table]
+    rows = [list(row) for row in sorted(reasons.items())]
+    return [Heading(2, "Not in the tables"), Table(["run", "why"], rows, [LEFT, LEFT])]
 
 
 def _progress(run: Run) -> str:
