@@ -6,6 +6,7 @@ import os
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +42,24 @@ def corpora_dir() -> Path:
 def vectors_path() -> Path:
     """A file of word vectors for the real corpora; skips the test where there is none."""
     return _path_from_environment("BIONER_VECTORS")
+
+
+@pytest.fixture(scope="session")
+def toy_tagger(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tagger of ``toy.py``, as it is exported."""
+    import toy
+
+    return toy.build_toy_tagger(tmp_path_factory.mktemp("vocabulary"))
+
+
+@pytest.fixture(scope="session")
+def toy_run(toy_tagger: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory as far as a server looks at it: ``toy_tagger`` as its version 9."""
+    from bioner_tf.serving import export_tagger
+
+    directory = tmp_path_factory.mktemp("run")
+    export_tagger(toy_tagger, directory / "export", version=9)
+    return directory
 
 
 def _path_from_environment(variable: str) -> Path:

@@ -22,20 +22,6 @@ from tensorflow.core.protobuf import saved_model_pb2
 from bioner_tf import serving, tags, vocabulary
 from bioner_tf.errors import BionerError
 
-NASTY_TEXTS = [
-    "",
-    " \t\n\u00a0",
-    "\x00the\x00 gene\x00",
-    "cafe\u0301 BRCA1 \u0301 the",
-    "the 👩‍👩‍👧‍👦 gene 🧬👍🏽 binds",
-    "חלבון p53 بروتين\u202ethe gene",
-    "\U0001d6fc-synuclein \U00010348 the gene",
-    "the\ufffe gene\uffff binds \ufdd0p53",
-    "gene" * 3000,
-    "the\n\n\n\ngene\r\n\r\n" * 200,
-    "The gene binds BRCA1. In the gene p53 binds.  The gene!",
-    "the gene " * 300,
-]
 NASTY_TOKENS = [
     "The", "the", "THE", "BRCA1", "brca1", "p53", "P53", "p\u0665", "É", "é", "café", "cafe\u0301",
     "-", "", "\x00", "\ufffd", "\uffff", "0", "½", "👍🏽", "a" * 200, "\U0001d6fc" * 9, "İ", "x",
@@ -43,13 +29,8 @@ NASTY_TOKENS = [
 
 
 @pytest.fixture(scope="module")
-def tagger(tmp_path_factory):
-    return toy.build_toy_tagger(tmp_path_factory.mktemp("vocabulary"))
-
-
-@pytest.fixture(scope="module")
-def saved_model(tagger, tmp_path_factory):
-    return serving.export_tagger(tagger, tmp_path_factory.mktemp("run") / "export")
+def saved_model(toy_run):
+    return toy_run / "export" / "9"
 
 
 @pytest.fixture(scope="module")
@@ -129,11 +110,11 @@ def distribution_of(tagger, corpus, tokens):
 
 
 @pytest.mark.parametrize("corpus", toy.TAGS)
-def test_token_tags_and_scores_equal_enumeration(tagger, signatures, corpus):
+def test_token_tags_and_scores_equal_enumeration(toy_tagger, signatures, corpus):
     sentences = [NASTY_TOKENS[i : i + 4] for i in range(0, len(NASTY_TOKENS), 4)]
     outputs = tag_tokens(signatures, sentences, corpus)
     for row, tokens in enumerate(sentences):
-        expected = distribution_of(tagger, corpus, tokens)
+        expected = distribution_of(toy_tagger, corpus, tokens)
         best = reference.best_sequence(expected)
         names = [tag.decode() for tag in outputs["tags"][row]]
         assert names[: len(tokens)] == [toy.TAGS[corpus][tag] for tag in best]
@@ -146,12 +127,12 @@ def test_token_tags_and_scores_equal_enumeration(tagger, signatures, corpus):
 
 
 @pytest.mark.parametrize("corpus", toy.TAGS)
-def test_entity_scores_equal_enumeration(tagger, signatures, corpus):
+def test_entity_scores_equal_enumeration(toy_tagger, signatures, corpus):
     texts = ["The BRCA1 gene binds", "p53-p21 binds", "in the gene", "café É p53 .", "gene"]
     found = tag_texts(signatures, texts, corpus)
     for text, entities in zip(texts, found):
         tokens = reference.tokenise(text.encode())
-        expected = distribution_of(tagger, corpus, [form for _, _, form in tokens])
+        expected = distribution_of(toy_tagger, corpus, [form for _, _, form in tokens])
         names = [toy.TAGS[corpus][tag] for tag in reference.best_sequence(expected)]
         spans = reference.entities(names)
         assert without_scores(entities) == [
@@ -172,7 +153,7 @@ def test_entity_scores_equal_enumeration(tagger, signatures, corpus):
 @pytest.mark.parametrize("corpus", toy.TAGS)
 def test_texts_are_tagged_as_their_tokens_are(signatures, corpus):
     """A sentence longer than the limit is cut, by ``tag_text`` and ``tag_tokens`` alike."""
-    texts = [text for text in NASTY_TEXTS if "\n\n" not in text and ". " not in text]
+    texts = [text for text in toy.NASTY_TEXTS if "\n\n" not in text and ". " not in text]
     tokens = [reference.tokenise(text.encode()) for text in texts]
     sentences = [[form for _, _, form in row] for row in tokens]
     assert max(map(len, sentences)) > 2 * toy.MAX_SENTENCE_TOKENS
@@ -224,7 +205,7 @@ def test_nothing_at_all_is_answered(signatures):
 
 @pytest.mark.parametrize("corpus", toy.TAGS)
 def test_offsets_cut_the_entity_out_of_nasty_texts(signatures, corpus):
-    for text, entities in zip(NASTY_TEXTS, tag_texts(signatures, NASTY_TEXTS, corpus)):
+    for text, entities in zip(toy.NASTY_TEXTS, tag_texts(signatures, toy.NASTY_TEXTS, corpus)):
         previous_end = 0
         for start, end, _, entity_text, score in entities:
             assert text[start:end] == entity_text
@@ -253,7 +234,7 @@ def test_offsets_hold_for_any_bytes(signatures, texts):
 
 
 def test_company_and_order_change_no_answer(signatures):
-    texts = [text for text in NASTY_TEXTS if len(text) < 5000]
+    texts = [text for text in toy.NASTY_TEXTS if len(text) < 5000]
     alone = [tag_texts(signatures, [text], toy.AUXILIARY)[0] for text in texts]
     assert_same(tag_texts(signatures, texts, toy.AUXILIARY), alone)
     assert_same(tag_texts(signatures, texts[::-1], toy.AUXILIARY), alone[::-1])
@@ -352,7 +333,7 @@ def test_metadata_tells_what_is_inside(saved_model):
             "tokens": "tag_tokens_more__IOBES_",
         },
     }
-    assert metadata["scores"] == {"genes-IOB": {"f1": 0.5}}
+    assert metadata["scores"]["genes-IOB"]["test"]["recall"] == 0.25
     assert metadata["tensorflow"] == tf.__version__
 
 
@@ -385,38 +366,43 @@ def prediction_log_class():
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("log.PredictionLog"))
 
 
-def test_warmup_requests_run(saved_model, signatures):
+def test_warmup_requests_are_those_of_every_signature(saved_model, signatures):
+    """That they run is for the C loader to show."""
     log_class = prediction_log_class()
     path = saved_model / "assets.extra" / "tf_serving_warmup_requests"
-    called = set()
+    asked = {}
     for record in tf.data.TFRecordDataset(str(path)):
         request = log_class.FromString(record.numpy()).predict_log.request
         inputs = {entry.key: tf.make_ndarray(entry.value) for entry in request.inputs}
-        signatures(request.model_spec.signature_name, **inputs)
-        called.add(request.model_spec.signature_name)
-    assert called == set(signatures.model.signatures)
+        asked[request.model_spec.signature_name] = inputs
+    assert set(asked) == set(signatures.model.signatures)
+    for name, inputs in asked.items():
+        if "tokens" in name:
+            assert inputs["tokens"].shape == (1, inputs["lengths"][0])
+        else:
+            assert inputs["text"].shape == (1,)
 
 
-def test_versions_count_up_and_appear_whole(tagger, tmp_path, monkeypatch):
+def test_versions_count_up_and_appear_whole(toy_tagger, tmp_path, monkeypatch):
     def save_nothing(_, directory, **kwargs):
         (Path(directory) / "saved_model.pb").touch()
 
     monkeypatch.setattr(tf.saved_model, "save", save_nothing)
     export_dir = tmp_path / "run" / "export"
     assert serving.list_versions(export_dir) == []
-    assert serving.export_tagger(tagger, export_dir) == export_dir / "1"
-    assert serving.export_tagger(tagger, export_dir, version=10).name == "10"
+    assert serving.export_tagger(toy_tagger, export_dir) == export_dir / "1"
+    assert serving.export_tagger(toy_tagger, export_dir, version=10).name == "10"
     (export_dir / "notes").mkdir()
-    assert serving.export_tagger(tagger, export_dir).name == "11"
+    assert serving.export_tagger(toy_tagger, export_dir).name == "11"
     with pytest.raises(BionerError, match="at least 1, got 0"):
-        serving.export_tagger(tagger, export_dir, version=0)
+        serving.export_tagger(toy_tagger, export_dir, version=0)
 
     def fail(*args, **kwargs):
         raise OSError("disk full")
 
     monkeypatch.setattr(tf.saved_model, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        serving.export_tagger(tagger, export_dir)
+        serving.export_tagger(toy_tagger, export_dir)
     assert sorted(entry.name for entry in export_dir.iterdir()) == ["1", "10", "11", "notes"]
 
 

@@ -22,17 +22,13 @@ TEXT = "The BRCA1 gene binds p53. In the gene."
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
-    """A run directory as far as a tagger looks at it."""
-    directory = tmp_path_factory.mktemp("run")
-    toy_tagger = toy.build_toy_tagger(tmp_path_factory.mktemp("vocabulary"))
-    serving.export_tagger(toy_tagger, directory / "export", version=9)
-    return directory
+def loaded(toy_run):
+    return Tagger(toy_run)
 
 
 @pytest.fixture(scope="module")
-def loaded(run_dir):
-    return Tagger(run_dir)
+def signatures(loaded):
+    return tf.saved_model.load(str(loaded.path)).signatures
 
 
 def test_knows_its_corpora(loaded):
@@ -41,12 +37,11 @@ def test_knows_its_corpora(loaded):
 
 
 @pytest.mark.parametrize("corpus", [None, *toy.TAGS])
-def test_entities_are_the_graphs(loaded, corpus):
+def test_entities_are_the_graphs(loaded, signatures, corpus):
     name = "serving_default"
     if corpus is not None:
         name = serving.signature_names(list(toy.TAGS))[list(toy.TAGS).index(corpus)]["text"]
-    model = tf.saved_model.load(str(loaded.path))
-    outputs = model.signatures[name](text=tf.constant([TEXT]))
+    outputs = signatures[name](text=tf.constant([TEXT]))
     columns = [outputs[f"entity_{c}"][0].numpy() for c in ("start", "end", "type", "text", "score")]
     [entities] = loaded.tag_texts([TEXT], corpus)
     assert entities == [
@@ -90,9 +85,9 @@ def test_unknown_corpus_lists_those_that_exist(loaded):
             method([], "x")
 
 
-def test_finds_the_newest_version(run_dir, tmp_path):
+def test_finds_the_newest_version(toy_run, tmp_path):
     for version in ("10", "9"):
-        shutil.copytree(run_dir / "export" / "9", tmp_path / "export" / version)
+        shutil.copytree(toy_run / "export" / "9", tmp_path / "export" / version)
     (tmp_path / "export" / "11").mkdir()
     (tmp_path / "export" / "latest").mkdir()
     newest = tmp_path / "export" / "10"
@@ -100,7 +95,7 @@ def test_finds_the_newest_version(run_dir, tmp_path):
         assert tagger.find_saved_model(path) == newest
 
 
-def test_what_is_no_export_is_told(run_dir, tmp_path):
+def test_what_is_no_export_is_told(toy_run, tmp_path):
     with pytest.raises(BionerError, match="no such directory"):
         Tagger(tmp_path / "missing")
     (tmp_path / "file").touch()
@@ -109,7 +104,7 @@ def test_what_is_no_export_is_told(run_dir, tmp_path):
     with pytest.raises(BionerError, match="found none of them"):
         Tagger(tmp_path)
     broken = tmp_path / "export"
-    shutil.copytree(run_dir / "export" / "9", broken)
+    shutil.copytree(toy_run / "export" / "9", broken)
     metadata = broken / "assets.extra" / "tagger.metadata"
     for content, told in (("{", "expected JSON"), ('{"format": 99}', "format 1, got 99")):
         metadata.write_text(content)
@@ -118,14 +113,14 @@ def test_what_is_no_export_is_told(run_dir, tmp_path):
     metadata.unlink()
     with pytest.raises(BionerError, match="no export of bioner_tf"):
         Tagger(broken)
-    shutil.copy(run_dir / "export" / "9" / "assets.extra" / "tagger.metadata", metadata)
+    shutil.copy(toy_run / "export" / "9" / "assets.extra" / "tagger.metadata", metadata)
     (broken / "saved_model.pb").write_bytes(b"not a graph")
     with pytest.raises(BionerError, match="does not load"):
         Tagger(broken)
 
 
 @pytest.fixture
-def tag(run_dir, loaded, monkeypatch):
+def tag(toy_run, loaded, monkeypatch):
     """Runs bioner-tag's main in this process on some bytes; returns the bytes it writes."""
     # The model is loaded once for all tests, and TensorFlow has its threads already.
     monkeypatch.setattr(tagger, "Tagger", lambda path: loaded)
@@ -137,7 +132,7 @@ def tag(run_dir, loaded, monkeypatch):
         monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(buffer=sink))
         saved = {name: flags.FLAGS[name].value for name in flags.FLAGS}
         try:
-            flags.FLAGS(["bioner-tag", f"--model={run_dir}", *arguments])
+            flags.FLAGS(["bioner-tag", f"--model={toy_run}", *arguments])
             tag_command.main(["bioner-tag"])
         finally:
             flags.FLAGS.unparse_flags()

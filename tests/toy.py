@@ -21,6 +21,21 @@ MAX_CHARACTERS = 6
 MAX_SENTENCE_TOKENS = 12
 _WIDTH = 5
 
+NASTY_TEXTS = [
+    "",
+    " \t\n\u00a0",
+    "\x00the\x00 gene\x00",
+    "cafe\u0301 BRCA1 \u0301 the",
+    "the 👩‍👩‍👧‍👦 gene 🧬👍🏽 binds",
+    "חלבון p53 بروتين\u202ethe gene",
+    "\U0001d6fc-synuclein \U00010348 the gene",
+    "the\ufffe gene\uffff binds \ufdd0p53",
+    "gene" * 3000,
+    "the\n\n\n\ngene\r\n\r\n" * 200,
+    "The gene binds BRCA1. In the gene p53 binds.  The gene!",
+    "the gene " * 300,
+]
+
 
 def build_toy_tagger(directory: Path) -> ServedTagger:
     """Makes the tagger, with its vocabulary files in ``directory``."""
@@ -47,7 +62,11 @@ def build_toy_tagger(directory: Path) -> ServedTagger:
         characters_path=directory / "characters.txt",
         max_characters=MAX_CHARACTERS,
         max_sentence_tokens=MAX_SENTENCE_TOKENS,
-        metadata={"scores": {"genes-IOB": {"f1": 0.5}}},
+        metadata={
+            "structure": "toy",
+            "scores": {"genes-IOB": {"test": {"precision": 0.5, "recall": 0.25, "f1": 1 / 3}}},
+            "settings": {"training": {"epochs": 0}},
+        },
     )
 
 
