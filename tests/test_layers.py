@@ -131,11 +131,13 @@ def test_the_gate_of_three_corpora_sums_over_the_others() -> None:
 
 
 class TestSeededDropout:
-    def test_drops_at_the_rate_and_keeps_the_mean(self) -> None:
-        layer = SeededDropout(0.3, (1, 1), tf.Variable(0, dtype=tf.int64))
-        values = layer(tf.ones((200, 500)), training=True).numpy()
-        assert np.mean(values == 0) == pytest.approx(0.3, abs=0.01)
-        np.testing.assert_allclose(values[values != 0], 1 / 0.7, rtol=1e-6)
+    @pytest.mark.parametrize("rate", [0.25, 0.5, 0.3, 0.999])
+    def test_drops_at_the_rate_and_keeps_the_mean(self, rate: float) -> None:
+        layer = SeededDropout(rate, (1, 1), tf.Variable(0, dtype=tf.int64))
+        values = layer(tf.ones((333, 333)), training=True).numpy()
+        assert np.mean(values == 0) == pytest.approx(rate, abs=0.005)
+        rounded = min(round(rate * 256), 255) / 256
+        np.testing.assert_allclose(values[values != 0], 1 / (1 - rounded), rtol=1e-6)
 
     def test_the_mask_is_a_function_of_the_seed_and_the_step(self) -> None:
         updates = tf.Variable(0, dtype=tf.int64)
