@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
-COMMANDS = ("train", "evaluate", "export", "tag", "demo", "sweep", "report")
+COMMANDS = ("train", "evaluate", "export", "tag", "demo", "sweep", "report", "embed", "fetch")
 
 
 def read_version() -> str:

@@ -11,10 +11,12 @@ import pytest
 PACKAGE = "bioner_tf"
 
 FLOORS = (
-    "errors files tags corpus vocabulary embeddings metrics config demo statistics predictions",
+    "errors files tags corpus vocabulary embeddings metrics config demo statistics predictions"
+    " word2vec fetch",
     "adversary crf decoding distribution layers optimizer pipeline recurrence text threads",
     "models",
-    "callbacks checkpoints evaluation material plots run serving tagger training",
+    "callbacks checkpoints evaluation material model_card plots run serving "
+    "spacy_component tagger training",
     "experiments",
     "cli",
 )

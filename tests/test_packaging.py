@@ -12,7 +12,7 @@ import bioner_tf
 
 COMMANDS = {
     f"bioner-{command}": f"bioner_tf.cli.{command}:entry"
-    for command in ("train", "evaluate", "export", "tag", "demo", "sweep", "report")
+    for command in ("train", "evaluate", "export", "tag", "demo", "sweep", "report", "embed", "fetch")
 }
 
 

@@ -1,0 +1,81 @@
+"""Trains word vectors (word2vec) on text files, in which a line is a sentence or a paragraph.
+
+The words are cut out as the corpora's are, digits become 0: what the taggers look up.
+"""
+
+from __future__ import annotations
+
+import os
+
+from absl import flags
+
+from bioner_tf.cli import app
+from bioner_tf.word2vec import Word2VecConfig, find_files, train_vectors
+
+_DEFAULTS = Word2VecConfig()
+
+INPUT = flags.DEFINE_list(
+    "input", None, "Text files (UTF-8, also .gz), or patterns like 'texts/**/*.txt'.", required=True
+)
+OUTPUT = flags.DEFINE_string(
+    "output", None, "The file: word2vec binary (.bin) or text (.txt, .vec).", required=True
+)
+DIM = flags.DEFINE_integer("dim", _DEFAULTS.dim, "Width of a vector.", lower_bound=1)
+WINDOW = flags.DEFINE_integer(
+    "window", _DEFAULTS.window, "Words on either side that are predicted.", lower_bound=1
+)
+SAMPLE = flags.DEFINE_float(
+    "sample", _DEFAULTS.sample, "More frequent words are thinned out.", lower_bound=0
+)
+MIN_COUNT = flags.DEFINE_integer(
+    "min_count", _DEFAULTS.min_count, "Rarer words get no vector.", lower_bound=1
+)
+EPOCHS = flags.DEFINE_integer("epochs", _DEFAULTS.epochs, "Passes over the text.", lower_bound=1)
+SKIP_GRAM = flags.DEFINE_bool(
+    "skip_gram", _DEFAULTS.skip_gram, "Skip-gram; else continuous bag of words."
+)
+HIERARCHICAL_SOFTMAX = flags.DEFINE_bool(
+    "hierarchical_softmax",
+    _DEFAULTS.hierarchical_softmax,
+    "Hierarchical softmax; else 5 negative samples.",
+)
+LOWER = flags.DEFINE_bool(
+    "lower", _DEFAULTS.lower, "Lower-case the text; a tagger looks up both forms of a word."
+)
+WORKERS = flags.DEFINE_integer(
+    "workers",
+    os.cpu_count() or 1,
+    "Threads; with 1, the same seed gives the same vectors.",
+    lower_bound=1,
+)
+SEED = flags.DEFINE_integer("seed", _DEFAULTS.seed, "Of the first values.", lower_bound=0)
+
+
+def main(argv: list[str]) -> None:
+    """Trains."""
+    del argv
+    config = Word2VecConfig(
+        dim=DIM.value,
+        window=WINDOW.value,
+        sample=SAMPLE.value,
+        min_count=MIN_COUNT.value,
+        epochs=EPOCHS.value,
+        skip_gram=SKIP_GRAM.value,
+        hierarchical_softmax=HIERARCHICAL_SOFTMAX.value,
+        lower=LOWER.value,
+        workers=WORKERS.value,
+        seed=SEED.value,
+    )
+    words = train_vectors(
+        find_files(INPUT.value), OUTPUT.value, config, lambda line: print(line, flush=True)
+    )
+    print(f"{OUTPUT.value}: {words:,} words, {DIM.value} numbers each")
+
+
+def entry() -> None:
+    """The console script ``bioner-embed``."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    entry()

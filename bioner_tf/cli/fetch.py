@@ -1,0 +1,48 @@
+"""Gets the paper's corpora and word vectors.
+
+A download that broke off goes on where it was; what was fetched is recorded in SHA256SUMS.
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+from bioner_tf import fetch
+from bioner_tf.cli import app
+from bioner_tf.errors import BionerError
+
+WHAT = flags.DEFINE_list(
+    "what", ["corpora"], f"Some of {', '.join(fetch.sources())}; vectors stands for all vectors."
+)
+DATA_DIR = flags.DEFINE_string("data_dir", None, "The directory to put it into.", required=True)
+FROM = flags.DEFINE_string(
+    "from",
+    None,
+    "A mirror: a base URL or a directory that has the files by the names that they have at their "
+    "origin; of a directory also the unpacked files.",
+)
+COMMIT = flags.DEFINE_string("commit", fetch.COMMIT, "Of the repository that has the corpora.")
+
+
+def main(argv: list[str]) -> None:
+    """Fetches."""
+    del argv
+    missing = []
+    for source in fetch.select_sources(WHAT.value, COMMIT.value).values():
+        missing += fetch.fetch(
+            source, DATA_DIR.value, FROM.value, lambda line: print(line, flush=True)
+        )
+    if missing:
+        raise BionerError(
+            f"{DATA_DIR.value}: everything else is there, but not {', '.join(missing)}, which the "
+            "source does not have"
+        )
+
+
+def entry() -> None:
+    """The console script ``bioner-fetch``."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    entry()
