@@ -6,7 +6,18 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
-COMMANDS = ("train", "evaluate", "export", "tag", "demo", "sweep", "report", "embed", "fetch")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "export",
+    "tag",
+    "demo",
+    "sweep",
+    "report",
+    "compare",
+    "embed",
+    "fetch",
+)
 
 
 def read_version() -> str:
@@ -61,10 +72,13 @@ setup(
             "seqeval>=1.2.2,<1.3",
         ],
         "plot": ["matplotlib>=3.9,<3.12"],
+        # Later releases of spaCy want NumPy 2; this one imports click without saying so.
+        "spacy": ["click", "spacy>=3.7.5,<3.8"],
     },
     entry_points={
         "console_scripts": [
             f"bioner-{command} = bioner_tf.cli.{command}:entry" for command in COMMANDS
         ],
+        "spacy_factories": ["bioner_tf = bioner_tf.spacy_component:make_component"],
     },
 )

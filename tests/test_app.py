@@ -143,7 +143,10 @@ def test_helpfull_shows_all_flags():
     assert all(flag in shown.stdout for flag in ("--data_dir:", "--flagfile:", "helpfull:"))
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "export", "tag", "demo", "sweep", "report", "embed", "fetch"])
+@pytest.mark.parametrize(
+    "command",
+    ["train", "evaluate", "export", "tag", "demo", "sweep", "report", "compare", "embed", "fetch"],
+)
 def test_help_does_not_wait_for_tensorflow(command):
     done = run_python(
         f"""

@@ -12,7 +12,18 @@ import bioner_tf
 
 COMMANDS = {
     f"bioner-{command}": f"bioner_tf.cli.{command}:entry"
-    for command in ("train", "evaluate", "export", "tag", "demo", "sweep", "report", "embed", "fetch")
+    for command in (
+        "train",
+        "evaluate",
+        "export",
+        "tag",
+        "demo",
+        "sweep",
+        "report",
+        "compare",
+        "embed",
+        "fetch",
+    )
 }
 
 

@@ -90,11 +90,21 @@ def to_html(blocks: Iterable[Block], title: str) -> str:
         blocks: The page.
         title: What the browser shows above it.
     """
-    body = "\n".join(_block_to_html(block) for block in blocks)
+    return html_page("\n".join(_block_to_html(block) for block in blocks), title)
+
+
+def html_page(body: str, title: str, style: str = "") -> str:
+    """Puts a page around HTML.
+
+    Args:
+        body: The page's content.
+        title: What the browser shows above it.
+        style: CSS beside that of all pages.
+    """
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
 
@@ -127,8 +137,13 @@ def _block_to_html(block: Block) -> str:
         # What stands before the element is for files of their own.
         svg = block.svg[block.svg.index("<svg") :]
         return f'<figure role="img" aria-label="{html.escape(block.text)}">{svg}</figure>'
-    rows = "\n".join(_row("td", row, block.alignment) for row in block.rows)
-    header = _row("th", block.header, block.alignment)
+    return table_to_html(block)
+
+
+def table_to_html(table: Table) -> str:
+    """Writes a table as HTML."""
+    rows = "\n".join(_row("td", row, table.alignment) for row in table.rows)
+    header = _row("th", table.header, table.alignment)
     return f'<div class="wide"><table>\n{header}\n{rows}\n</table></div>'
 
 
