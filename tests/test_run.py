@@ -1,0 +1,354 @@
+"""Whole runs, from their configuration to report and export."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bioner_tf import run as runs
+from bioner_tf.config import CRFS, STRUCTURES, RunConfig
+from bioner_tf.corpus import read_corpus, read_split
+from bioner_tf.errors import BionerError, UsageError
+from bioner_tf.material import Vocabularies
+from bioner_tf.metrics import score_tags
+from bioner_tf.run import RunDirectory, load_run, train
+from bioner_tf.tagger import Tagger
+from tests.tiny import CORPORA, make_config, shared_run, write_corpus
+
+RATES = {"precision", "recall", "f1"}
+COUNTS = {"support", "predicted", "correct"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The directory of a run that ended; not to be written to."""
+    return shared_run(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def config(finished):
+    return RunConfig.load(finished / "config.json")
+
+
+@pytest.fixture(scope="module")
+def report(finished):
+    return json.loads((finished / "report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def records(finished):
+    return [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def tagger(finished):
+    return Tagger(finished)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A configuration of one small corpus."""
+    write_corpus(tmp_path / "data", "genes", sentences=6)
+    return make_config(tmp_path / "data", ["genes"], "single_task", epochs=2)
+
+
+@pytest.fixture
+def no_export(monkeypatch):
+    """Leaves the export out, which takes seconds."""
+    monkeypatch.setattr(runs, "export_run", lambda *args, **kwargs: "nowhere")
+
+
+def tree(root):
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def read_predictions(path):
+    """The sentences of a file of predictions: tokens, gold tags and predicted tags."""
+    blocks = path.read_text(encoding="utf-8").strip("\n").split("\n\n")
+    return [tuple(zip(*(line.split("\t") for line in block.split("\n")))) for block in blocks]
+
+
+def test_the_directory_is_the_whole_record(finished):
+    assert sorted(path.name for path in finished.iterdir()) == [
+        "checkpoints",
+        "config.json",
+        "export",
+        "flags.txt",
+        "learning_curve.png",
+        "metrics.jsonl",
+        "predictions",
+        "report.json",
+        "tensorboard",
+        "vocabulary",
+    ]
+    assert (finished / "flags.txt").read_text() == "--epochs=3\n"
+    assert list((finished / "tensorboard").iterdir())
+    assert (finished / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in (finished / "export").iterdir()] == ["1"]
+    assert sorted(path.name for path in (finished / "predictions").iterdir()) == [
+        f"{corpus}.{split}.tsv" for corpus in CORPORA for split in ("devel", "test")
+    ]
+    assert not list(finished.rglob(".partial-*"))
+
+
+def test_the_history_has_an_object_an_epoch(records, config):
+    assert [record["epoch"] for record in records] == [1, 2, 3]
+    for epoch, record in enumerate(records):
+        assert record["learning_rate"] == pytest.approx(0.03 * 0.97**epoch, rel=1e-6)
+        assert record["seconds"] > 0
+        assert record["tokens"] > 0
+        for corpus in CORPORA:
+            assert record[f"{corpus}/loss"] == pytest.approx(record[f"{corpus}/task"])
+            assert record[f"{corpus}/gradient_norm"] > 0
+            assert 0 <= record[f"{corpus}/devel_f1"] <= 1
+        assert {"mixed/devel_f1/Gene", "mixed/devel_f1/Drug"} <= set(record)
+    # It learns: what follows would be easy for a run that predicts nothing.
+    assert records[-1]["genes/loss"] < 0.8 * records[0]["genes/loss"]
+    assert records[-1]["genes/devel_f1"] > 0.3
+
+
+def test_the_report_has_its_form(report, config):
+    assert set(report) == {"structure", "parameters", "data", "epoch", "scores", "epochs"}
+    assert report["structure"] == "cross_sharing"
+    assert report["epochs"] == 3
+    parameters = report["parameters"]
+    assert parameters["total"] == sum(parameters["parts"].values())
+    assert parameters["rest"] == parameters["total"] - parameters["word_embedding"]
+    assert set(report["scores"]) == set(report["data"]) == set(CORPORA)
+    for corpus in CORPORA:
+        assert set(report["scores"][corpus]) == {"devel", "test"}
+        for scores in report["scores"][corpus].values():
+            assert set(scores) == {*RATES, *COUNTS, "types", "macro", "token_accuracy"}
+            assert set(scores["macro"]) == RATES
+            for counts in scores["types"].values():
+                assert set(counts) == RATES | COUNTS
+            for rate in RATES:
+                assert 0 <= scores[rate] <= 1
+    assert report["data"]["genes"]["sentences"] == {"train": 16, "devel": 8, "test": 8}
+    assert set(report["data"]["genes"]["coverage"])
+
+
+@pytest.mark.parametrize("split", ["devel", "test"])
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_scores_are_those_of_the_predictions(finished, config, report, corpus, split):
+    predictions = read_predictions(finished / "predictions" / f"{corpus}.{split}.tsv")
+    gold = read_corpus(config.data.data_dir, corpus).splits[split].sentences
+    assert [row[:2] for row in predictions] == [(s.tokens, s.tags) for s in gold]
+    scores = score_tags([row[1] for row in predictions], [row[2] for row in predictions])
+    assert report["scores"][corpus][split] == scores.to_json()
+    # Gold and predictions can be read as a corpus again, and nothing in them is illegal.
+    path = finished / "predictions" / f"{corpus}.{split}.tsv"
+    assert read_split(path, strict=True).repaired == 0
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_the_export_tags_as_the_run_did(finished, tagger, corpus):
+    predictions = read_predictions(finished / "predictions" / f"{corpus}.test.tsv")
+    tags, _ = tagger.tag_tokens([row[0] for row in predictions], corpus)
+    assert tags == [list(row[2]) for row in predictions]
+    assert {tag for sentence in tags for tag in sentence} > {"O"}
+
+
+def test_the_export_tells_of_the_run(tagger, config, report):
+    assert tagger.corpora == list(CORPORA)
+    assert tagger.metadata["scores"] == report["scores"]
+    assert tagger.metadata["epoch"] == report["epoch"]
+    assert tagger.metadata["settings"]["model"]["lstm_units"] == config.model.lstm_units
+    assert config.data.data_dir not in json.dumps(tagger.metadata)
+
+
+def test_a_type_that_training_never_saw_counts_as_missed(report):
+    for split in ("devel", "test"):
+        scores = report["scores"]["genes"][split]
+        unseen = scores["types"]["Rare"]
+        assert unseen["support"] > 0
+        assert (unseen["predicted"], unseen["recall"]) == (0, 0)
+        assert scores["support"] == unseen["support"] + scores["types"]["Gene"]["support"]
+
+
+def test_the_weights_are_those_of_the_best_epoch_on_devel(finished, records, report):
+    scores = [record["genes/devel_f1"] for record in records]
+    assert report["epoch"] == scores.index(max(scores)) + 1
+    best = records[report["epoch"] - 1]
+    for corpus in CORPORA:
+        for name in RATES:
+            assert report["scores"][corpus]["devel"][name] == best[f"{corpus}/devel_{name}"]
+
+
+def test_a_loaded_run_has_the_weights_of_the_export(finished, report, tagger):
+    loaded = load_run(finished)
+    assert loaded.report == report
+    assert loaded.vocabularies == Vocabularies.load(finished / "vocabulary", CORPORA)
+    prefix = str(finished / "export" / "1" / "variables" / "variables")
+    reader = tf.train.load_checkpoint(prefix)
+    exported = [
+        reader.get_tensor(name)
+        for name, shape in reader.get_variable_to_shape_map().items()
+        if shape and reader.get_variable_to_dtype_map()[name] == tf.float32
+    ]
+    weights = [variable.numpy() for variable in loaded.tagger.variables()]
+    assert len(exported) == len(weights)
+    for weight in weights:
+        assert any(np.array_equal(weight, other) for other in exported)
+
+
+def test_a_run_that_has_ended_only_shows_its_scores(finished, config, capsys):
+    before = tree(finished)
+    train(config, finished, "--other_flags\n")
+    output = capsys.readouterr().out
+    assert "this run has ended" in output
+    assert "genes, test, after epoch" in output
+    assert tree(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("part", "setting", "value"),
+    [
+        ("data", "corpora", ("mixed", "genes")),
+        ("data", "train_on", "train,devel"),
+        ("data", "keep_fraction", 0.5),
+        ("data", "types", {"mixed": ("Drug",)}),
+        ("data", "vectors", ""),
+        ("model", "structure", "fully_shared"),
+        ("model", "crf", "pairwise"),
+        ("model", "lstm_units", 5),
+        ("model", "word_dim", 5),
+        ("model", "dropout_rate", 0.1),
+        ("training", "batch_size", 5),
+        ("training", "learning_rate", 0.02),
+        ("training", "seed", 2),
+        ("training", "patience", 2),
+    ],
+)
+def test_another_setting_is_refused_by_name(finished, config, part, setting, value):
+    before = tree(finished)
+    changed = dataclasses.replace(getattr(config, part), **{setting: value})
+    with pytest.raises(UsageError, match=f"this run was begun with --{setting}=") as error:
+        train(dataclasses.replace(config, **{part: changed}), finished, "")
+    assert "\n" not in str(error.value)
+    assert tree(finished) == before
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_fewer_epochs_than_were_trained_are_refused(finished, config, epochs):
+    before = tree(finished)
+    training = dataclasses.replace(config.training, epochs=epochs)
+    with pytest.raises(UsageError, match=f"trained 3 epochs already, got --epochs={epochs}"):
+        train(dataclasses.replace(config, training=training), finished, "")
+    assert tree(finished) == before
+
+
+def test_other_corpora_or_vectors_under_the_same_name_are_refused(finished, config, tmp_path):
+    root = tmp_path / "shared"
+    shutil.copytree(finished.parent, root)
+    data = dataclasses.replace(
+        config.data, data_dir=str(root / "data"), vectors=str(root / "vectors.txt")
+    )
+    training = dataclasses.replace(config.training, epochs=4)
+    moved = RunConfig(data, config.model, training)
+    moved.save(root / "run" / "config.json")
+    with (root / "data" / "mixed" / "train.tsv").open("a") as stream:
+        stream.write("\nnovelty\tO\n")
+    before = tree(root)
+    with pytest.raises(BionerError, match="expected the corpora and vectors that this run was"):
+        train(moved, root / "run", "")
+    assert tree(root) == before
+
+
+def test_no_epochs_build_and_report_and_train_nothing(small, tmp_path, capsys):
+    config = dataclasses.replace(small, training=dataclasses.replace(small.training, epochs=0))
+    directory = tmp_path / "run"
+    train(config, directory, "")
+    report = json.loads((directory / "report.json").read_text())
+    assert set(report) == {"structure", "parameters", "data", "epochs"}
+    assert f"{report['parameters']['total']:,}" in capsys.readouterr().out
+    assert not (directory / "checkpoints").exists()
+    assert not (directory / "export").exists()
+    with pytest.raises(BionerError, match="expected a checkpoint, got none; train first"):
+        load_run(directory)
+    train(config, directory, "")
+    assert "this run has ended" in capsys.readouterr().out
+
+
+def test_where_devel_is_trained_on_the_last_epoch_counts(small, tmp_path, no_export, capsys):
+    data = dataclasses.replace(small.data, train_on="train,devel")
+    train(dataclasses.replace(small, data=data), tmp_path / "run", "")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["epoch"] == 2
+    assert set(report["scores"]["genes"]) == {"test"}
+    assert report["data"]["genes"]["training_sentences"] == 6 + 3
+    assert [path.name for path in (tmp_path / "run" / "predictions").iterdir()] == [
+        "genes.test.tsv"
+    ]
+    assert "devel" not in (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert "genes, test, after epoch 2" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_saved(
+    small, tmp_path, no_export
+):
+    training = dataclasses.replace(small.training, learning_rate=1e38, learning_rate_decay=1.0)
+    with pytest.raises(BionerError, match=r"^epoch 1, turn 2: expected finite numbers"):
+        train(dataclasses.replace(small, training=training), tmp_path / "run", "")
+    directory = RunDirectory(tmp_path / "run")
+    assert not directory.report.exists()
+    assert not directory.checkpoints.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crf", CRFS)
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_every_structure_trains_exports_and_tags(tmp_path, structure, crf):
+    corpora = ["genes"] if structure == "single_task" else ["genes", "mixed", "rare"]
+    for name, types, scheme in (
+        ("genes", ("Gene",), "IOB2"),
+        ("mixed", ("Gene", "Drug"), "IOBES"),
+        ("rare", ("Cell",), "IOB2"),
+    ):
+        write_corpus(tmp_path / "data", name, types, scheme)
+    config = make_config(tmp_path / "data", corpora, structure, crf=crf, epochs=1)
+    train(config, tmp_path / "run", "")
+    tagger = Tagger(tmp_path / "run")
+    for corpus in corpora:
+        path = tmp_path / "run" / "predictions" / f"{corpus}.test.tsv"
+        predictions = read_predictions(path)
+        tags, scores = tagger.tag_tokens([row[0] for row in predictions], corpus)
+        assert tags == [list(row[2]) for row in predictions]
+        assert all(0 <= score <= 1 for sentence in scores for score in sentence)
+    (entities,) = tagger.tag_texts(["Geneα binds to the cells ."])
+    assert all(entity.type == "Gene" for entity in entities)
+
+
+@pytest.mark.slow
+def test_a_corpus_without_a_single_entity(tmp_path):
+    write_corpus(tmp_path / "data", "genes", sentences=6)
+    write_corpus(tmp_path / "data", "rare", types=("Cell",), sentences=6)
+    path = tmp_path / "data" / "rare" / "train.tsv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(line.split("\t")[0] + "\tO" if line else "" for line in lines))
+    config = make_config(tmp_path / "data", ["genes", "rare"], epochs=1)
+    train(config, tmp_path / "run", "")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["data"]["rare"]["tags"] == ["O"]
+    assert report["scores"]["rare"]["test"]["recall"] == 0
+    tags, _ = Tagger(tmp_path / "run").tag_tokens([["Cellα", "binds"]], "rare")
+    assert tags == [["O", "O"]]
+
+
+@pytest.mark.slow
+def test_an_early_end_keeps_the_best_epoch(tmp_path, no_export):
+    write_corpus(tmp_path / "data", "genes", sentences=6)
+    # So low a rate changes no tag: no epoch is better than the first.
+    config = make_config(
+        tmp_path / "data", ["genes"], "single_task", epochs=9, patience=2, learning_rate=1e-12
+    )
+    train(config, tmp_path / "run", "")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (report["epoch"], report["epochs"]) == (1, 9)
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 3
