@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, BinaryIO, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -27,6 +27,13 @@ def write_text_atomically(path: PathLike, text: str) -> None:
 
 def write_bytes_atomically(path: PathLike, content: bytes) -> None:
     """Writes ``content`` to ``path``, replacing what was there."""
+    with open_atomically(path) as stream:
+        stream.write(content)
+
+
+@contextlib.contextmanager
+def open_atomically(path: PathLike) -> Iterator[BinaryIO]:
+    """Opens a file to write beside ``path``, which takes its name when the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
@@ -34,7 +41,7 @@ def write_bytes_atomically(path: PathLike, content: bytes) -> None:
         # mkstemp makes the file private to its owner; a run directory is read by others.
         os.fchmod(descriptor, 0o666 & ~_umask())
         with open(descriptor, "wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
@@ -81,6 +88,15 @@ def publish_directory(path: PathLike) -> Iterator[Path]:
         raise
     _sync(path.parent)
     shutil.rmtree(outgoing, ignore_errors=True)
+
+
+def remove_directory(path: PathLike) -> None:
+    """Removes a directory, which loses its name at once and only then its content."""
+    path = Path(path)
+    outgoing = path.parent / f"{_TEMPORARY_PREFIX}old-{path.name}"
+    shutil.rmtree(outgoing, ignore_errors=True)
+    os.replace(path, outgoing)
+    shutil.rmtree(outgoing)
 
 
 def _put_back(outgoing: Path, path: Path) -> None:

@@ -39,13 +39,22 @@ import bioner_tf
 from bioner_tf import decoding
 from bioner_tf import tags as tag_tables
 from bioner_tf.errors import BionerError
-from bioner_tf.files import PathLike, publish_directory, write_json_atomically
+from bioner_tf.files import (
+    PathLike,
+    publish_directory,
+    remove_directory,
+    write_json_atomically,
+    write_text_atomically,
+)
+from bioner_tf.model_card import write_model_card
 from bioner_tf.tagger import METADATA_FORMAT, METADATA_PATH
 from bioner_tf.text import Tokens, cut_sentences, encode, split_sentences, tokenise
 from bioner_tf.vocabulary import FIRST_ID, PADDING_ID
 
 # Where TensorFlow Serving looks for it.
 WARMUP_PATH = Path("assets.extra") / "tf_serving_warmup_requests"
+
+MODEL_CARD_PATH = Path("README.md")
 
 # Tokens, padding included, that go through a network at once. Larger is no faster on a CPU.
 _CHUNK_TOKENS = 4096
@@ -126,7 +135,9 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(graph, str(directory), signatures=signatures, options=options)
         _forget_gradients(directory)
-        write_json_atomically(directory / METADATA_PATH, _describe(tagger, names))
+        metadata = _describe(tagger, names)
+        write_json_atomically(directory / METADATA_PATH, metadata)
+        write_text_atomically(directory / MODEL_CARD_PATH, write_model_card(metadata))
         _write_warmup(directory / WARMUP_PATH, list(signatures))
     return destination
 
@@ -139,6 +150,26 @@ def list_versions(export_dir: PathLike) -> list[int]:
     # As TensorFlow Serving reads them: what is not a plain number is no version.
     names = (entry.name for entry in directory.iterdir() if entry.is_dir())
     return sorted(int(name) for name in names if re.fullmatch(r"[0-9]+", name))
+
+
+def prune_versions(export_dir: PathLike, keep: int) -> list[int]:
+    """Removes the older exports from a directory of versions.
+
+    A version disappears at once, so that no server takes up half of it. What bioner_tf did not
+    export is neither counted nor touched, even if its name is a number.
+
+    Args:
+        export_dir: The directory of versions.
+        keep: How many of the newest stay, at least 1.
+
+    Returns:
+        The versions that were removed, ascending.
+    """
+    directory = Path(export_dir)
+    exports = [v for v in list_versions(directory) if (directory / str(v) / METADATA_PATH).exists()]
+    for version in exports[:-keep]:
+        remove_directory(directory / str(version))
+    return exports[:-keep]
 
 
 def signature_names(corpora: Sequence[str]) -> list[dict[str, str]]:

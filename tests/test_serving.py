@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,6 +16,7 @@ import hypothesis
 import numpy as np
 import pytest
 import reference
+import small
 import tensorflow as tf
 import toy
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -21,6 +25,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bioner_tf import serving, tags, vocabulary
 from bioner_tf.errors import BionerError
+from bioner_tf.tagger import Tagger
 
 NASTY_TOKENS = [
     "The", "the", "THE", "BRCA1", "brca1", "p53", "P53", "p\u0665", "É", "é", "café", "cafe\u0301",
@@ -307,7 +312,13 @@ def test_signature_names_stay_distinct_and_plain():
 def test_graph_is_small_and_of_core_ops_only(saved_model):
     serialized = (saved_model / "saved_model.pb").read_bytes()
     assert len(serialized) < 500_000
-    model = saved_model_pb2.SavedModel.FromString(serialized)
+    assert_core_ops_only(saved_model)
+    # Loaders warn of gradients that are named but not saved.
+    assert b"_gradient_op_type" not in serialized
+
+
+def assert_core_ops_only(saved_model):
+    model = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
     graph = model.meta_graphs[0].graph_def
     functions = {function.signature.name for function in graph.library.function}
     ops = {node.op for node in graph.node}
@@ -315,8 +326,6 @@ def test_graph_is_small_and_of_core_ops_only(saved_model):
     core = {name for name in dir(tf.raw_ops) if not name.startswith("_")}
     assert ops - functions - core == set()
     assert not {op for op in ops if "PyFunc" in op}
-    # Loaders warn of gradients that are named but not saved.
-    assert b"_gradient_op_type" not in serialized
 
 
 def test_metadata_tells_what_is_inside(saved_model):
@@ -414,8 +423,25 @@ def test_empty_vocabulary_is_refused(tmp_path):
     assert not (tmp_path / "export").exists()
 
 
-def test_export_tags_raw_text_where_bioner_tf_cannot_be_imported(saved_model, tmp_path):
-    program = textwrap.dedent(
+def test_old_versions_are_pruned_and_nothing_else(saved_model, tmp_path):
+    for version in ("2", "3", "10"):
+        (tmp_path / version / "assets.extra").mkdir(parents=True)
+        shutil.copy(
+            saved_model / "assets.extra" / "tagger.metadata", tmp_path / version / "assets.extra"
+        )
+    (tmp_path / "1").mkdir()  # somebody else's
+    (tmp_path / "20").mkdir()
+    assert serving.prune_versions(tmp_path, keep=3) == []
+    assert serving.prune_versions(tmp_path, keep=1) == [2, 3]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["1", "10", "20"]
+    assert serving.prune_versions(tmp_path / "missing", keep=1) == []
+
+
+def test_the_cards_own_program_runs_where_bioner_tf_cannot_be_imported(saved_model):
+    """A newcomer has the export and TensorFlow, nothing else."""
+    card = (saved_model / "README.md").read_text("utf-8")
+    [program] = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    blocker = textwrap.dedent(
         """
         import sys
         class Blocker:
@@ -423,24 +449,72 @@ def test_export_tags_raw_text_where_bioner_tf_cannot_be_imported(saved_model, tm
                 if name.split(".")[0] in {"bioner_tf", "tensorflow_addons"}:
                     raise ImportError(name)
         sys.meta_path.insert(0, Blocker())
-        import tensorflow as tf
-        model = tf.saved_model.load(sys.argv[1])
-        outputs = model.signatures["serving_default"](tf.constant([sys.argv[2], ""]))
-        print(outputs["entity_count"].numpy().tolist(), outputs["entity_text"].numpy()[0].tolist())
         """
     )
-    text = "The BRCA1 gene binds p53. It is a gene."
     result = subprocess.run(
-        [sys.executable, "-I", "-c", program, str(saved_model), text],
-        cwd=tmp_path,
+        [sys.executable, "-I", "-c", blocker + program],
+        cwd=saved_model,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    model = tf.saved_model.load(str(saved_model))
-    outputs = model.signatures["serving_default"](tf.constant([text, ""]))
-    counts, texts = outputs["entity_count"].numpy().tolist(), outputs["entity_text"].numpy()[0]
-    assert counts[0] > 0
-    assert result.stdout.strip() == f"{counts} {texts.tolist()}"
+    expected = Tagger(saved_model).tag_texts(["Mutations of BRCA1 cause breast cancer."])[0]
+    assert expected
+    assert [line.rpartition(" ")[0] for line in result.stdout.splitlines()] == [
+        f"{entity.text} {entity.type}" for entity in expected
+    ]
+
+
+STRUCTURES = ("single_task", "fully_shared", "shared_private", "adversarial", "cross_sharing")
+
+
+@pytest.mark.parametrize(
+    "variants",
+    [
+        pytest.param([("cross_sharing", "pairwise")], id="paper"),
+        pytest.param(
+            [(structure, crf) for structure in STRUCTURES for crf in ("static", "pairwise")],
+            id="all",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_structures_and_crfs_export(toy_tagger, tmp_path, monkeypatch, variants):
+    """All in one export, as if they were corpora of one tagger."""
+    monkeypatch.setattr(small, "NUM_WORDS", len(toy.WORDS) + vocabulary.FIRST_ID)
+    monkeypatch.setattr(small, "NUM_CHARACTERS", len(toy.CHARACTERS) + vocabulary.FIRST_ID)
+    corpora, variables = [], []
+    for structure, crf in variants:
+        names = ["a"] if structure == "single_task" else ["a", "b"]
+        trained = small.make_tagger(structure, names, crf=crf)
+        name = f"{structure}.{crf}"
+        network = _network_of(trained.networks["a"], trained.crfs["a"])
+        corpora.append(serving.ServedCorpus(name, small.TAGS["a"], network))
+        variables += trained.variables()
+    tagger = dataclasses.replace(toy_tagger, corpora=corpora, variables=variables)
+    saved_model = serving.export_tagger(tagger, tmp_path)
+    assert_core_ops_only(saved_model)
+    loaded = Tagger(saved_model)
+    sentence = ["BRCA1", "binds", "the", "p53", "gene", "."]
+    for corpus in corpora:
+        potentials = potentials_of(tagger, corpus.name, sentence)
+        tables = (tags.legal_starts, tags.legal_transitions, tags.legal_ends)
+        legal = reference.legal_by_tables(*(table(corpus.tags) for table in tables))
+        distribution = reference.enumerate_sequences(potentials, legal)
+        best = reference.best_sequence(distribution)
+        [found], [scores] = loaded.tag_tokens([sentence], corpus.name)
+        assert found == [corpus.tags[tag] for tag in best]
+        marginals = reference.token_marginals(distribution, len(corpus.tags))
+        np.testing.assert_allclose(scores, marginals[np.arange(len(best)), best], atol=1e-5)
+
+
+def _network_of(network, crf):
+    def potentials(word_ids, lengths, char_ids, form_ids):
+        inputs = {"word_ids": word_ids, "lengths": lengths}
+        return crf.potentials(
+            network({**inputs, "char_ids": char_ids, "form_ids": form_ids})["emissions"]
+        )
+
+    return potentials

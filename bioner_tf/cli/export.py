@@ -17,13 +17,24 @@ VERSION = flags.DEFINE_integer(
     "version", None, "The version's number; by default the next one.", lower_bound=1
 )
 
+KEEP_VERSIONS = flags.DEFINE_integer(
+    "keep_versions",
+    None,
+    "Remove older exports from the directory of versions, but for so many of the newest; by "
+    "default all stay.",
+    lower_bound=1,
+)
+
 
 def main(argv: list[str]) -> None:
     """Exports."""
     del argv
     from bioner_tf.run import export_run, load_run
+    from bioner_tf.serving import prune_versions
     from bioner_tf.threads import use_threads
 
+    if VERSION.value is not None and KEEP_VERSIONS.value is not None:
+        raise UsageError("--keep_versions goes by number: leave --version out, or that")
     use_threads()
     run = load_run(RUN_DIR.value)
     export_dir = Path(EXPORT_DIR.value or run.directory.exports)
@@ -34,6 +45,9 @@ def main(argv: list[str]) -> None:
             "--version out for the next number"
         )
     print(export_run(run, export_dir, VERSION.value))
+    if KEEP_VERSIONS.value is not None:
+        for version in prune_versions(export_dir, KEEP_VERSIONS.value):
+            print(f"removed {export_dir / str(version)}")
 
 
 def entry() -> None:

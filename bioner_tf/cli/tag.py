@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, Callable
 from absl import flags
 
 from bioner_tf.cli import app
+from bioner_tf.files import open_atomically
 
 if TYPE_CHECKING:
     from bioner_tf.tagger import Entity
@@ -100,14 +100,8 @@ def open_output(path: str) -> Iterator[BinaryIO]:
         with open(place, "wb") as stream:
             yield stream
     else:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.parent / f".partial-{place.name}"
-        try:
-            with open(temporary, "wb") as stream:
-                yield stream
-            os.replace(temporary, place)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with open_atomically(place) as stream:
+            yield stream
 
 
 def read_texts(stream: Iterable[bytes]) -> Iterator[str]:
