@@ -25,6 +25,7 @@ def run_lstm(
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
     training: bool,
+    precision: tf.DType = tf.float32,
 ) -> tf.Tensor:
     """Runs an LSTM from zero states and returns all its hidden states.
 
@@ -35,6 +36,8 @@ def run_lstm(
         bias: float32 (4 * units,).
         training: Whether to keep what the fast gradient needs. Otherwise the gradient is
             TensorFlow's own, and slow.
+        precision: What matmuls take and give: tf.float32 or tf.bfloat16. Inside a matmul products
+            are summed in float32; all between matmuls (gates, cell states) is float32, too.
 
     Returns:
         float32 (time, batch, units), the hidden state after every step.
@@ -42,28 +45,31 @@ def run_lstm(
     Source: paper, "Bi-directional long short-term memory", the six equations of the LSTM cell.
     """
     if not training:
-        return _infer(features, kernel, recurrent_kernel, bias)
+        return _infer(features, kernel, recurrent_kernel, bias, precision)
 
     @tf.custom_gradient
     def run(features, kernel, recurrent_kernel, bias):
-        hidden, saved = _forward(features, kernel, recurrent_kernel, bias)
+        hidden, saved = _forward(features, kernel, recurrent_kernel, bias, precision)
 
         def gradient(hidden_gradient):
-            return _backward(hidden_gradient, features, hidden, saved, kernel, recurrent_kernel)
+            return _backward(
+                hidden_gradient, features, hidden, saved, kernel, recurrent_kernel, precision
+            )
 
         return hidden[1:], gradient
 
     return run(features, kernel, recurrent_kernel, bias)
 
 
-def _infer(features, kernel, recurrent_kernel, bias):
+def _infer(features, kernel, recurrent_kernel, bias, precision):
     """The recurrence alone."""
-    projected = _project(features, kernel, bias)
+    projected = _project(features, kernel, bias, precision)
+    multiplier = tf.cast(recurrent_kernel, precision)
     steps, batch, _ = tf.unstack(tf.shape(features))
     hidden = tf.TensorArray(features.dtype, steps, element_shape=(None, recurrent_kernel.shape[0]))
 
     def step(t, h, c, hidden):
-        h, c, _ = _cell(_row(projected, t), h, c, recurrent_kernel)
+        h, c, _ = _cell(_row(projected, t), h, c, multiplier)
         return t + 1, h, c, hidden.write(t, h)
 
     zeros = tf.zeros((batch, recurrent_kernel.shape[0]), features.dtype)
@@ -76,7 +82,7 @@ def _infer(features, kernel, recurrent_kernel, bias):
     return hidden.stack()
 
 
-def _forward(features, kernel, recurrent_kernel, bias):
+def _forward(features, kernel, recurrent_kernel, bias, precision):
     """The recurrence, keeping all that the gradient needs.
 
     Returns:
@@ -84,7 +90,8 @@ def _forward(features, kernel, recurrent_kernel, bias):
         TensorArrays, each (batch, units) a step: the cell states (time + 1 of them, too), the four
         gates in Keras's order, and the cell states' tanh.
     """
-    projected = _project(features, kernel, bias)
+    projected = _project(features, kernel, bias, precision)
+    multiplier = tf.cast(recurrent_kernel, precision)
     steps, batch, _ = tf.unstack(tf.shape(features))
     units = recurrent_kernel.shape[0]
     zeros = tf.zeros((batch, units), features.dtype)
@@ -92,7 +99,7 @@ def _forward(features, kernel, recurrent_kernel, bias):
     hidden, cells = array(steps + 1).write(0, zeros), array(steps + 1).write(0, zeros)
 
     def step(t, h, c, hidden, cells, rest):
-        h, c, values = _cell(_row(projected, t), h, c, recurrent_kernel)
+        h, c, values = _cell(_row(projected, t), h, c, multiplier)
         rest = [values_so_far.write(t, value) for values_so_far, value in zip(rest, values)]
         return t + 1, h, c, hidden.write(t + 1, h), cells.write(t + 1, c), rest
 
@@ -105,7 +112,7 @@ def _forward(features, kernel, recurrent_kernel, bias):
     return hidden.stack(), (cells, *rest)
 
 
-def _backward(hidden_gradient, features, hidden, saved, kernel, recurrent_kernel):
+def _backward(hidden_gradient, features, hidden, saved, kernel, recurrent_kernel, precision):
     """Back-propagation through time, and the gradients of all four inputs of ``run_lstm``."""
     cells, i, f, g, o, tanh_c = saved
     steps, batch, _ = tf.unstack(tf.shape(features))
@@ -115,7 +122,8 @@ def _backward(hidden_gradient, features, hidden, saved, kernel, recurrent_kernel
     no_peephole, bias = tf.zeros((units,), features.dtype), tf.zeros((4 * units,), features.dtype)
     no_input = tf.zeros((batch, 0), features.dtype)
     # A matmul by the transpose itself is faster than one that transposes at every step.
-    transposed = tf.concat([tf.transpose(gate) for gate in _in_block_order(recurrent_kernel)], 0)
+    gates = _in_block_order(tf.cast(recurrent_kernel, precision))
+    transposed = tf.concat([tf.transpose(gate) for gate in gates], 0)
 
     def step(after, dh, dc, c, sums_gradient):
         t = after - 1
@@ -139,26 +147,29 @@ def _backward(hidden_gradient, features, hidden, saved, kernel, recurrent_kernel
             h_grad=dh + _row(hidden_gradient, t),
             use_peephole=False,
         )
-        return t, tf.matmul(dsums, transposed), dc, before, sums_gradient.write(t, dsums)
+        dsums = tf.cast(dsums, precision)
+        dh = tf.cast(tf.matmul(dsums, transposed), dc.dtype)
+        return t, dh, dc, before, sums_gradient.write(t, dsums)
 
     *_, sums_gradient = tf.while_loop(
         lambda after, *_: after > 0,
         step,
-        (steps, zeros, zeros, cells.read(steps), tf.TensorArray(features.dtype, steps)),
+        (steps, zeros, zeros, cells.read(steps), tf.TensorArray(precision, steps)),
         parallel_iterations=1,
     )
     # (time * batch, 4 * units)
     sums_gradient = tf.reshape(sums_gradient.stack(), (steps * batch, 4 * units))
-    features_gradient = tf.matmul(
-        sums_gradient, tf.concat(_in_block_order(kernel), 1), transpose_b=True
+    reordered = tf.concat(_in_block_order(tf.cast(kernel, precision)), 1)
+    features_gradient = tf.cast(
+        tf.matmul(sums_gradient, reordered, transpose_b=True), features.dtype
     )
     # All that was multiplied with a weight, one after the other: (time, batch, width + 1 + units).
     width = features.shape[-1]
     ones = tf.ones((steps, batch, 1), features.dtype)
     factors = tf.concat([features, ones, hidden[:-1]], axis=-1)
-    factors = tf.reshape(factors, (steps * batch, width + 1 + units))
+    factors = tf.cast(tf.reshape(factors, (steps * batch, width + 1 + units)), precision)
     weights_gradient = tf.matmul(factors, sums_gradient, transpose_a=True)
-    weights_gradient = tf.concat(_in_block_order(weights_gradient), 1)
+    weights_gradient = tf.cast(tf.concat(_in_block_order(weights_gradient), 1), features.dtype)
     return (
         tf.reshape(features_gradient, (steps, batch, width)),
         weights_gradient[:width],
@@ -167,18 +178,20 @@ def _backward(hidden_gradient, features, hidden, saved, kernel, recurrent_kernel
     )
 
 
-def _project(features, kernel, bias):
+def _project(features, kernel, bias, precision):
     """Returns the inputs' part of the sums of all steps: (time, batch, 4 * units)."""
     steps, batch, _ = tf.unstack(tf.shape(features))
-    rows = tf.reshape(features, (steps * batch, features.shape[-1]))
+    rows = tf.reshape(tf.cast(features, precision), (steps * batch, features.shape[-1]))
     # Next to each other, TensorFlow makes one op of the two.
-    projected = tf.nn.bias_add(tf.matmul(rows, kernel), bias)
+    projected = tf.matmul(rows, tf.cast(kernel, precision))
+    projected = tf.nn.bias_add(projected, tf.cast(bias, precision))
     return tf.reshape(projected, (steps, batch, kernel.shape[-1]))
 
 
 def _cell(projected, h, c, recurrent_kernel):
     """One step: the new h and c, and the gates and tanh(c), each (batch, units)."""
-    sums = projected + tf.matmul(h, recurrent_kernel)
+    recurrent = tf.matmul(tf.cast(h, recurrent_kernel.dtype), recurrent_kernel)
+    sums = tf.cast(projected, h.dtype) + tf.cast(recurrent, h.dtype)
     i, f, g, o = tf.split(sums, 4, axis=-1)
     i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
     c = f * c + i * g

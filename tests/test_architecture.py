@@ -12,7 +12,7 @@ PACKAGE = "bioner_tf"
 
 FLOORS = (
     "errors files tags corpus vocabulary embeddings metrics config demo statistics predictions"
-    " word2vec fetch",
+    " word2vec fetch processor",
     "adversary crf decoding distribution layers optimizer pipeline recurrence text threads",
     "models",
     "callbacks checkpoints evaluation material model_card plots run serving "

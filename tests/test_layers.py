@@ -70,6 +70,14 @@ class TestBiLSTM:
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
         np.testing.assert_allclose(layer((features, lengths), training=True), portable, atol=1e-6)
 
+    def test_bfloat16_is_as_near_as_its_bits_allow(self) -> None:
+        layer = self.make(2)
+        rounded = SideBySide(layer.bilstms, precision="bfloat16")
+        features, lengths = tf.random.normal((2, 4, 3)), tf.constant([2, 4])
+        exact, near = np.array(layer((features, lengths))), np.array(rounded((features, lengths)))
+        assert near.dtype == np.float32
+        assert 1e-5 < np.abs(near - exact).max() < 0.03
+
     def test_the_backward_half_at_the_first_token_sees_the_last_real_one(self) -> None:
         layer = self.make(1)
         features = tf.random.normal((1, 5, 3)).numpy()

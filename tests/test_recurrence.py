@@ -46,3 +46,22 @@ def test_values_and_gradients_are_those_of_the_equations(
     assert [np.abs(x).max() > 1e-3 for x in expected] == [True, True, True, time > 1, True]
     for ours, reference in zip(own, expected):
         np.testing.assert_allclose(ours, reference, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+def test_bfloat16_rounds_what_is_multiplied_and_no_more(training: bool) -> None:
+    rng = np.random.default_rng(0)
+    shapes = ((20, 3, 8), (8, 64), (16, 64), (64,))
+    inputs = [rng.normal(size=shape, scale=0.3) for shape in shapes]
+    weigh = rng.normal(size=(20, 3, 16))
+
+    def run(*x):
+        return run_lstm(*x, training=training, precision=tf.bfloat16)
+
+    expected = differentiate(by_the_equations, inputs, weigh, tf.float64)
+    own = differentiate(run, inputs, weigh, tf.float32)
+    for ours, reference in zip(own, expected):
+        assert ours.dtype == tf.float32
+        error = np.linalg.norm(ours.numpy() - reference.numpy()) / np.linalg.norm(reference)
+        # bfloat16 has 8 bits: 2^-9 by one rounding.
+        assert 1e-4 < error < 0.01
