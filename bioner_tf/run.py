@@ -136,6 +136,8 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
         BionerError: Something cannot be read or written.
     """
     directory = RunDirectory(Path(run_dir))
+    if directory.root.is_file():
+        raise BionerError(f"{run_dir}: expected a directory, got a file; give another --run_dir")
     _refuse_other_run(directory, config)
     report = _read_report(directory)
     if report.get("epochs") == config.training.epochs:
