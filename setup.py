@@ -15,6 +15,7 @@ COMMANDS = (
     "sweep",
     "report",
     "compare",
+    "partner",
     "embed",
     "fetch",
 )

@@ -145,7 +145,19 @@ def test_helpfull_shows_all_flags():
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "export", "tag", "demo", "sweep", "report", "compare", "embed", "fetch"],
+    [
+        "train",
+        "evaluate",
+        "export",
+        "tag",
+        "demo",
+        "sweep",
+        "report",
+        "compare",
+        "partner",
+        "embed",
+        "fetch",
+    ],
 )
 def test_help_does_not_wait_for_tensorflow(command):
     done = run_python(

@@ -21,6 +21,7 @@ COMMANDS = {
         "sweep",
         "report",
         "compare",
+        "partner",
         "embed",
         "fetch",
     )
