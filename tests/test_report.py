@@ -196,7 +196,10 @@ def test_page_is_written_with_all_that_belongs_to_it(tmp_path):
         write_run(tmp_path / "sweep" / structure, structure, corpora, f1)
     collection = collect_runs(tmp_path / "sweep")
     page = build_page(collection, ORIGIN)
+    (tmp_path / "docs/results").mkdir(parents=True)
+    (tmp_path / "docs/results/figure-9-of-before.png").touch()
     written = write_page(tmp_path / "docs/results.md", page, collection)
+    assert not (tmp_path / "docs/results/figure-9-of-before.png").exists()
     names = [path.relative_to(tmp_path / "docs").as_posix() for path in written]
     assert names[:3] == ["results.md", "results.html", "results.csv"]
     assert names[3:] == [

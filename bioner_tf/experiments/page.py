@@ -90,6 +90,9 @@ def write_page(path: Path, blocks: Sequence[Block], collection: Collection) -> l
     files = {path.with_suffix("") / f"{picture.name}.png": picture.png for picture in pictures}
     for file, content in files.items():
         write_bytes_atomically(file, content)
+    # What an earlier page has shown and this one does not.
+    for file in set(path.with_suffix("").glob("figure-*.png")) - set(files):
+        file.unlink()
     groups, _ = group_runs(collection.runs)
     write_text_atomically(path.with_suffix(".csv"), groups_csv(groups))
     write_text_atomically(path.with_suffix(".html"), to_html(blocks, TITLE))
