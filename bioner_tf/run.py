@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
 from tensorflow import keras
 
 from bioner_tf.callbacks import (
@@ -32,8 +28,6 @@ from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.evaluation import Decoder
 from bioner_tf.files import PathLike, write_json_atomically, write_text_atomically
 from bioner_tf.material import (
-    CHARACTERS_FILE,
-    WORDS_FILE,
     Material,
     Vocabularies,
     gather,
@@ -42,85 +36,9 @@ from bioner_tf.metrics import Scores, format_scores, score_tags
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.pipeline import count_batches, turn_dataset, turn_rows
 from bioner_tf.plots import draw_learning_curve
-from bioner_tf.serving import ServedCorpus, ServedTagger, export_tagger
+from bioner_tf.run_directory import RunDirectory
+from bioner_tf.trained_run import TrainedRun, checkpoint_store, chosen_epoch, export_run
 from bioner_tf.training import MultiTaskTrainer
-
-_LOG = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class RunDirectory:
-    """The places in a run directory."""
-
-    root: Path
-
-    @property
-    def config(self) -> Path:
-        """The run's configuration."""
-        return self.root / "config.json"
-
-    @property
-    def flags(self) -> Path:
-        """The flags of the last command, as a flagfile."""
-        return self.root / "flags.txt"
-
-    @property
-    def vocabulary(self) -> Path:
-        """The directory of the vocabularies."""
-        return self.root / "vocabulary"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The directory of the checkpoints."""
-        return self.root / "checkpoints"
-
-    @property
-    def metrics(self) -> Path:
-        """The record of the epochs."""
-        return self.root / "metrics.jsonl"
-
-    @property
-    def events(self) -> Path:
-        """The directory of TensorBoard's events."""
-        return self.root / "tensorboard"
-
-    @property
-    def report(self) -> Path:
-        """The outcome."""
-        return self.root / "report.json"
-
-    @property
-    def learning_curve(self) -> Path:
-        """The picture of the epochs."""
-        return self.root / "learning_curve.png"
-
-    @property
-    def exports(self) -> Path:
-        """The directory of the exported versions."""
-        return self.root / "export"
-
-    def predictions(self, corpus: str, split: str) -> Path:
-        """The file of the predicted tags of a split."""
-        return self.root / "predictions" / f"{corpus}.{split}.tsv"
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainedRun:
-    """A run's tagger with the weights that the run is for: its best epoch's, or its last.
-
-    Attributes:
-        directory: Where the run is.
-        config: What it was.
-        vocabularies: Its vocabularies.
-        tagger: Its networks.
-        report: Its outcome as far as it is known: the epoch of the weights, scores.
-    """
-
-    directory: RunDirectory
-    config: RunConfig
-    vocabularies: Vocabularies
-    tagger: MultiTaskTagger
-    report: Mapping[str, Any]
 
 
 def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
@@ -139,7 +57,7 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
     if directory.root.is_file():
         raise BionerError(f"{run_dir}: expected a directory, got a file; give another --run_dir")
     _refuse_other_run(directory, config)
-    report = _read_report(directory)
+    report = directory.read_report()
     if report.get("epochs") == config.training.epochs:
         print(f"{directory.root}: this run has ended\n\n{format_parameters(report['parameters'])}")
         _print_scores(report)
@@ -228,10 +146,6 @@ def _flatten(config: RunConfig) -> dict[str, Any]:
     return {name: value for part in parts for name, value in part.items()}
 
 
-def _read_report(directory: RunDirectory) -> dict[str, Any]:
-    return json.loads(directory.report.read_text()) if directory.report.exists() else {}
-
-
 def _print_scores(report: Mapping[str, Any]) -> None:
     for corpus, splits in report.get("scores", {}).items():
         table = format_scores(splits["test"])
@@ -318,27 +232,6 @@ def _callbacks(
     return callbacks
 
 
-def chosen_epoch(config: RunConfig, history: History) -> int:
-    """The epoch that a run is for: the best on devel where devel is held out, else the last."""
-    if config.data.train_on == "train":
-        best = history.best_epoch(f"{config.data.corpora[0]}/devel_f1")
-        if best is not None:
-            return best
-    return len(history.records)
-
-
-def checkpoint_store(
-    directory: RunDirectory,
-    tagger: MultiTaskTagger,
-    optimizer: keras.optimizers.Optimizer | None = None,
-) -> CheckpointStore:
-    """Returns the run's checkpoints, of the weights alone where no optimizer is given."""
-    tracked = {"weights": tagger.variables(), "updates": tagger.updates}
-    if optimizer is not None:
-        tracked["optimizer"] = optimizer
-    return CheckpointStore(directory.checkpoints, **tracked)
-
-
 def _scores(
     material: Material,
     decoder: Decoder,
@@ -366,80 +259,6 @@ def _final_scores(
         corpus: {split: scores[split][corpus].to_json() for split in splits}
         for corpus in material.corpora
     }
-
-
-def load_run(run_dir: PathLike) -> TrainedRun:
-    """Loads a run's tagger.
-
-    Raises:
-        BionerError: Not a run directory, or nothing was trained in it yet.
-    """
-    directory = RunDirectory(Path(run_dir))
-    config = RunConfig.load(directory.config)
-    loaded = Vocabularies.load(directory.vocabulary, config.data.corpora)
-    tagger = build_tagger(
-        config.model,
-        np.zeros((loaded.num_words, config.model.word_dim), np.float32),
-        loaded.num_characters,
-        loaded.tags,
-        config.training.seed,
-    )
-    store = checkpoint_store(directory, tagger)
-    epochs = store.epochs()
-    if not epochs:
-        raise BionerError(f"{directory.checkpoints}: expected a checkpoint, got none; train first")
-    epoch = chosen_epoch(config, History(directory.metrics, epochs[-1]))
-    store.restore(epoch)
-    return TrainedRun(
-        directory, config, loaded, tagger, {"epoch": epoch, **_read_report(directory)}
-    )
-
-
-def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None) -> Path:
-    """Writes a run's tagger as a SavedModel.
-
-    Args:
-        run: The run.
-        export_dir: The directory of versions.
-        version: The version's number; by default the next.
-
-    Returns:
-        The directory of the new version.
-    """
-    settings = run.config.to_json()
-    # Where the files were is nobody's business but the run's.
-    del settings["data"]["data_dir"], settings["data"]["vectors"]
-    served = ServedTagger(
-        corpora=[_served_corpus(run, corpus) for corpus in run.tagger.corpora],
-        variables=run.tagger.variables(),
-        words_path=run.directory.vocabulary / WORDS_FILE,
-        characters_path=run.directory.vocabulary / CHARACTERS_FILE,
-        max_characters=run.config.model.max_characters,
-        metadata={
-            "structure": run.config.model.structure,
-            "settings": settings,
-            "epoch": run.report["epoch"],
-            "scores": run.report.get("scores", {}),
-        },
-    )
-    return export_tagger(served, export_dir, version)
-
-
-def _served_corpus(run: TrainedRun, corpus: str) -> ServedCorpus:
-    network, crf = run.tagger.networks[corpus], run.tagger.crfs[corpus]
-
-    def potentials(
-        word_ids: tf.Tensor, lengths: tf.Tensor, char_ids: tf.Tensor, form_ids: tf.Tensor
-    ) -> tf.Tensor:
-        inputs = {
-            "word_ids": word_ids,
-            "lengths": lengths,
-            "char_ids": char_ids,
-            "form_ids": form_ids,
-        }
-        return crf.potentials(network(inputs)["emissions"])
-
-    return ServedCorpus(name=corpus, tags=run.vocabularies.tags[corpus], network=potentials)
 
 
 def format_parameters(parameters: Mapping[str, Any]) -> str:

@@ -11,12 +11,12 @@ import pytest
 PACKAGE = "bioner_tf"
 
 FLOORS = (
-    "errors files tags corpus vocabulary embeddings metrics config demo statistics predictions"
-    " word2vec fetch processor",
+    "config corpus demo embeddings errors fetch files metrics predictions processor run_directory "
+    "statistics tags vocabulary word2vec",
     "adversary crf decoding distribution layers optimizer pipeline recurrence text threads",
     "models",
     "callbacks checkpoints evaluation material model_card plots run serving "
-    "spacy_component tagger training",
+    "spacy_component tagger trained_run training",
     "experiments",
     "cli",
 )

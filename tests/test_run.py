@@ -16,8 +16,10 @@ from bioner_tf.corpus import read_corpus, read_split
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.material import Vocabularies
 from bioner_tf.metrics import score_tags
-from bioner_tf.run import RunDirectory, load_run, train
+from bioner_tf.run import train
+from bioner_tf.run_directory import RunDirectory
 from bioner_tf.tagger import Tagger
+from bioner_tf.trained_run import load_run
 from tests.tiny import CORPORA, make_config, shared_run, write_corpus
 
 RATES = {"precision", "recall", "f1"}

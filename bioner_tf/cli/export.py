@@ -29,9 +29,9 @@ KEEP_VERSIONS = flags.DEFINE_integer(
 def main(argv: list[str]) -> None:
     """Exports."""
     del argv
-    from bioner_tf.run import export_run, load_run
     from bioner_tf.serving import prune_versions
     from bioner_tf.threads import use_threads
+    from bioner_tf.trained_run import export_run, load_run
 
     if VERSION.value is not None and KEEP_VERSIONS.value is not None:
         raise UsageError("--keep_versions goes by number: leave --version out, or that")

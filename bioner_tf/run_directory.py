@@ -1,0 +1,68 @@
+"""Where a run keeps what."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """The places in a run directory, which is the whole record of a run."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The run's configuration."""
+        return self.root / "config.json"
+
+    @property
+    def flags(self) -> Path:
+        """The flags of the last command, as a flagfile."""
+        return self.root / "flags.txt"
+
+    @property
+    def vocabulary(self) -> Path:
+        """The directory of the vocabularies."""
+        return self.root / "vocabulary"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The directory of the checkpoints."""
+        return self.root / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """The record of the epochs."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """The directory of TensorBoard's events."""
+        return self.root / "tensorboard"
+
+    @property
+    def report(self) -> Path:
+        """The outcome."""
+        return self.root / "report.json"
+
+    @property
+    def learning_curve(self) -> Path:
+        """The picture of the epochs."""
+        return self.root / "learning_curve.png"
+
+    @property
+    def exports(self) -> Path:
+        """The directory of the exported versions."""
+        return self.root / "export"
+
+    def predictions(self, corpus: str, split: str) -> Path:
+        """The file of the predicted tags of a split."""
+        return self.root / "predictions" / f"{corpus}.{split}.tsv"
+
+    def read_report(self) -> dict[str, Any]:
+        """Returns what the report holds; nothing where there is none yet."""
+        return json.loads(self.report.read_text()) if self.report.exists() else {}

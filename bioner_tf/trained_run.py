@@ -1,0 +1,136 @@
+"""A trained run: loaded from its directory, and exported as a SavedModel."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from bioner_tf.callbacks import History
+from bioner_tf.checkpoints import CheckpointStore
+from bioner_tf.config import RunConfig
+from bioner_tf.errors import BionerError
+from bioner_tf.files import PathLike
+from bioner_tf.material import CHARACTERS_FILE, WORDS_FILE, Vocabularies
+from bioner_tf.models import MultiTaskTagger, build_tagger
+from bioner_tf.run_directory import RunDirectory
+from bioner_tf.serving import ServedCorpus, ServedTagger, export_tagger
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """A run's tagger with the weights that the run is for: its best epoch's, or its last.
+
+    Attributes:
+        directory: Where the run is.
+        config: What it was.
+        vocabularies: Its vocabularies.
+        tagger: Its networks.
+        report: Its outcome as far as it is known: the epoch of the weights, scores.
+    """
+
+    directory: RunDirectory
+    config: RunConfig
+    vocabularies: Vocabularies
+    tagger: MultiTaskTagger
+    report: Mapping[str, Any]
+
+
+def chosen_epoch(config: RunConfig, history: History) -> int:
+    """The epoch that a run is for: the best on devel where devel is held out, else the last."""
+    if config.data.train_on == "train":
+        best = history.best_epoch(f"{config.data.corpora[0]}/devel_f1")
+        if best is not None:
+            return best
+    return len(history.records)
+
+
+def checkpoint_store(
+    directory: RunDirectory,
+    tagger: MultiTaskTagger,
+    optimizer: keras.optimizers.Optimizer | None = None,
+) -> CheckpointStore:
+    """Returns the run's checkpoints, of the weights alone where no optimizer is given."""
+    tracked = {"weights": tagger.variables(), "updates": tagger.updates}
+    if optimizer is not None:
+        tracked["optimizer"] = optimizer
+    return CheckpointStore(directory.checkpoints, **tracked)
+
+
+def load_run(run_dir: PathLike) -> TrainedRun:
+    """Loads a run's tagger.
+
+    Raises:
+        BionerError: Not a run directory, or nothing was trained in it yet.
+    """
+    directory = RunDirectory(Path(run_dir))
+    config = RunConfig.load(directory.config)
+    loaded = Vocabularies.load(directory.vocabulary, config.data.corpora)
+    tagger = build_tagger(
+        config.model,
+        np.zeros((loaded.num_words, config.model.word_dim), np.float32),
+        loaded.num_characters,
+        loaded.tags,
+        config.training.seed,
+    )
+    store = checkpoint_store(directory, tagger)
+    epochs = store.epochs()
+    if not epochs:
+        raise BionerError(f"{directory.checkpoints}: expected a checkpoint, got none; train first")
+    epoch = chosen_epoch(config, History(directory.metrics, epochs[-1]))
+    store.restore(epoch)
+    return TrainedRun(
+        directory, config, loaded, tagger, {"epoch": epoch, **directory.read_report()}
+    )
+
+
+def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None) -> Path:
+    """Writes a run's tagger as a SavedModel.
+
+    Args:
+        run: The run.
+        export_dir: The directory of versions.
+        version: The version's number; by default the next.
+
+    Returns:
+        The directory of the new version.
+    """
+    settings = run.config.to_json()
+    # Where the files were is nobody's business but the run's.
+    del settings["data"]["data_dir"], settings["data"]["vectors"]
+    served = ServedTagger(
+        corpora=[_served_corpus(run, corpus) for corpus in run.tagger.corpora],
+        variables=run.tagger.variables(),
+        words_path=run.directory.vocabulary / WORDS_FILE,
+        characters_path=run.directory.vocabulary / CHARACTERS_FILE,
+        max_characters=run.config.model.max_characters,
+        metadata={
+            "structure": run.config.model.structure,
+            "settings": settings,
+            "epoch": run.report["epoch"],
+            "scores": run.report.get("scores", {}),
+        },
+    )
+    return export_tagger(served, export_dir, version)
+
+
+def _served_corpus(run: TrainedRun, corpus: str) -> ServedCorpus:
+    network, crf = run.tagger.networks[corpus], run.tagger.crfs[corpus]
+
+    def potentials(
+        word_ids: tf.Tensor, lengths: tf.Tensor, char_ids: tf.Tensor, form_ids: tf.Tensor
+    ) -> tf.Tensor:
+        inputs = {
+            "word_ids": word_ids,
+            "lengths": lengths,
+            "char_ids": char_ids,
+            "form_ids": form_ids,
+        }
+        return crf.potentials(network(inputs)["emissions"])
+
+    return ServedCorpus(name=corpus, tags=run.vocabularies.tags[corpus], network=potentials)
