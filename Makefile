@@ -68,6 +68,8 @@ $(INSTALLED): setup.py
 	@echo '== Installing bioner_tf and what it needs into $(VENV) (minutes, the first time)'
 	@# setuptools warns at length about editable installations as such.
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
+	@# By itself: it would bring a second TensorFlow where the first is tensorflow-cpu.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'tensorflow-serving-api==2.15.*'
 	@rm -f $(UNFINISHED)
 	@touch $@
 
