@@ -21,6 +21,7 @@ STRUCTURES = (
 )
 CRFS = ("static", "pairwise")
 DROPOUT_PLACES = ("char_input", "lstm_input", "lstm_output")
+PRECISIONS = ("float32", "bfloat16")
 RANDOM_WORD_DIM = 100
 TRAIN_ON = ("train", "train,devel")
 DISTRIBUTIONS = ("none", "mirrored", "multiworker")
@@ -95,6 +96,8 @@ class ModelConfig:
         max_characters: Characters of a token beyond this many are ignored.
         lstm_units: Units of a Bi-LSTM in each direction.
         projection_units: Width to which a Bi-LSTM's output is projected.
+        precision: "float32", or "bfloat16" for the inputs of the Bi-LSTMs' matmuls; everything else
+            stays float32.
         dropout_rate: Probability in [0, 1) that a value is dropped.
         dropout_places: Where dropout applies, a subset of ``DROPOUT_PLACES``.
     """
@@ -108,6 +111,7 @@ class ModelConfig:
     max_characters: int = 64
     lstm_units: int = 256
     projection_units: int = 128
+    precision: str = "float32"
     dropout_rate: float = 0.5
     dropout_places: tuple[str, ...] = DROPOUT_PLACES
 
@@ -115,6 +119,7 @@ class ModelConfig:
         """Raises UsageError for a value that no model can have."""
         _require(self.structure in STRUCTURES, "structure", f"one of {STRUCTURES}", self.structure)
         _require(self.crf in CRFS, "crf", f"one of {CRFS}", self.crf)
+        _require(self.precision in PRECISIONS, "precision", f"one of {PRECISIONS}", self.precision)
         _require_at_least(0, self, "word_dim")
         _require_at_least(
             1,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
 
 # Instructions that multiply matrices of bfloat16; without them float32 is faster.
 _BFLOAT16 = {"avx512_bf16", "amx_bf16"}
@@ -26,3 +29,15 @@ def supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
         for line in cpuinfo.read_text(errors="replace").splitlines()
         if line.startswith("flags")
     )
+
+
+def usable_precision(wanted: str) -> str:
+    """Returns the precision to multiply in: what is wanted, or "float32" where that would be slow.
+
+    Args:
+        wanted: "float32" or "bfloat16"; where the latter is refused, a warning says so.
+    """
+    if wanted == "bfloat16" and not supports_bfloat16():
+        _LOG.warning("this processor has no fast bfloat16 matmul: float32 is used instead")
+        return "float32"
+    return wanted

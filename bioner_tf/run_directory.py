@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+# What tells a run directory from another.
+CONFIG_FILE = "config.json"
+
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
@@ -17,7 +20,7 @@ class RunDirectory:
     @property
     def config(self) -> Path:
         """The run's configuration."""
-        return self.root / "config.json"
+        return self.root / CONFIG_FILE
 
     @property
     def flags(self) -> Path:

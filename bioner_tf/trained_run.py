@@ -62,14 +62,21 @@ def checkpoint_store(
     return CheckpointStore(directory.checkpoints, **tracked)
 
 
-def load_run(run_dir: PathLike) -> TrainedRun:
+def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
     """Loads a run's tagger.
+
+    Args:
+        run_dir: Its directory.
+        precision: Of the Bi-LSTMs' matmuls; by default the one that it was trained with.
 
     Raises:
         BionerError: Not a run directory, or nothing was trained in it yet.
     """
     directory = RunDirectory(Path(run_dir))
     config = RunConfig.load(directory.config)
+    if precision is not None:
+        model = dataclasses.replace(config.model, precision=precision)
+        config = dataclasses.replace(config, model=model)
     loaded = Vocabularies.load(directory.vocabulary, config.data.corpora)
     tagger = build_tagger(
         config.model,

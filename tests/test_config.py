@@ -36,6 +36,7 @@ def every_setting_changed() -> RunConfig:
             max_characters=5,
             lstm_units=6,
             projection_units=7,
+            precision="bfloat16",
             dropout_rate=0.25,
             dropout_places=("lstm_output",),
         ),

@@ -147,6 +147,25 @@ def test_the_seed_decides_the_weights() -> None:
     assert any((a.numpy() != b.numpy()).any() for a, b in zip(one.variables(), other.variables()))
 
 
+def test_bfloat16_rounds_where_the_processor_has_it_and_is_refused_elsewhere(
+    monkeypatch, caplog
+) -> None:
+    batch = inputs_of(make_batch(3, seed=1))
+
+    def emissions(precision: str) -> np.ndarray:
+        tagger = make_tagger("single_task", ["a"], precision=precision)
+        return tagger.networks["a"](batch)["emissions"].numpy()
+
+    expected = emissions("float32")
+    monkeypatch.setattr("bioner_tf.processor.supports_bfloat16", lambda: True)
+    rounded = emissions("bfloat16")
+    assert 0 < np.abs(rounded - expected).max() < 0.02
+    assert not caplog.records
+    monkeypatch.setattr("bioner_tf.processor.supports_bfloat16", lambda: False)
+    np.testing.assert_array_equal(emissions("bfloat16"), expected)
+    assert "no fast bfloat16" in caplog.text
+
+
 @pytest.mark.parametrize("place", ["char_input", "lstm_input", "lstm_output"])
 def test_dropout_is_where_it_is_asked_for(place: str) -> None:
     tagger = make_tagger("single_task", ["a"], dropout_places=(place,))

@@ -7,6 +7,7 @@ from pathlib import Path
 from absl import flags
 
 from bioner_tf.cli import app
+from bioner_tf.config import PRECISIONS
 from bioner_tf.errors import UsageError
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "The run, as bioner-train made it.", required=True)
@@ -24,6 +25,12 @@ KEEP_VERSIONS = flags.DEFINE_integer(
     "default all stay.",
     lower_bound=1,
 )
+PRECISION = flags.DEFINE_enum(
+    "precision",
+    None,
+    PRECISIONS,
+    "Of the Bi-LSTMs' matmuls in the export; by default the one that the run was trained with.",
+)
 
 
 def main(argv: list[str]) -> None:
@@ -36,7 +43,7 @@ def main(argv: list[str]) -> None:
     if VERSION.value is not None and KEEP_VERSIONS.value is not None:
         raise UsageError("--keep_versions goes by number: leave --version out, or that")
     use_threads()
-    run = load_run(RUN_DIR.value)
+    run = load_run(RUN_DIR.value, PRECISION.value)
     export_dir = Path(EXPORT_DIR.value or run.directory.exports)
     # What is served already must not change under its number.
     if VERSION.value is not None and (export_dir / str(VERSION.value)).exists():

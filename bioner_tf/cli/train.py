@@ -15,6 +15,7 @@ from bioner_tf.config import (
     CRFS,
     DISTRIBUTIONS,
     DROPOUT_PLACES,
+    PRECISIONS,
     RANDOM_WORD_DIM,
     STRUCTURES,
     TRAIN_ON,
@@ -82,6 +83,12 @@ LSTM_UNITS = flags.DEFINE_integer(
 )
 PROJECTION_UNITS = flags.DEFINE_integer(
     "projection_units", _MODEL.projection_units, "Width of a Bi-LSTM's projected output."
+)
+PRECISION = flags.DEFINE_enum(
+    "precision",
+    _MODEL.precision,
+    PRECISIONS,
+    "Of the Bi-LSTMs' matmuls. bfloat16 is faster on a processor that has it, and rounds more.",
 )
 DROPOUT_RATE = flags.DEFINE_float(
     "dropout_rate", _MODEL.dropout_rate, "Probability that a value is dropped."
@@ -154,6 +161,7 @@ def config_from_flags() -> RunConfig:
             max_characters=MAX_CHARACTERS.value,
             lstm_units=LSTM_UNITS.value,
             projection_units=PROJECTION_UNITS.value,
+            precision=PRECISION.value,
             dropout_rate=DROPOUT_RATE.value,
             dropout_places=tuple(PLACES.value),
         ),

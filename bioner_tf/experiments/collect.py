@@ -12,13 +12,10 @@ from typing import Any
 from bioner_tf.config import RunConfig
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
+from bioner_tf.run_directory import CONFIG_FILE, RunDirectory
 
-CONFIG_FILE = "config.json"
-REPORT_FILE = "report.json"
-METRICS_FILE = "metrics.jsonl"
 # bioner-sweep leaves it where a run failed.
 FAILURE_FILE = "failure.json"
-PREDICTIONS_FILE = "predictions/{corpus}.{split}.tsv"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,13 +107,13 @@ def read_run(directory: PathLike, name: str) -> Run:
     Raises:
         BionerError: It is not a run, or one of its files is damaged.
     """
-    directory = Path(directory)
+    files = RunDirectory(Path(directory))
     return Run(
         name=name,
-        path=directory,
-        config=RunConfig.load(directory / CONFIG_FILE),
-        report=_read_report(directory / REPORT_FILE),
-        history=_read_history(directory / METRICS_FILE),
+        path=files.root,
+        config=RunConfig.load(files.config),
+        report=_read_report(files.report),
+        history=_read_history(files.metrics),
     )
 
 

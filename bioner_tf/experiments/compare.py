@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bioner_tf.experiments.collect import CONFIG_FILE, PREDICTIONS_FILE, read_run
+from bioner_tf.experiments.collect import read_run
 from bioner_tf.experiments.markup import LEFT, RIGHT, Table, html_page, plain_table, table_to_html
 from bioner_tf.experiments.plan import ABBREVIATIONS
 from bioner_tf.predictions import TaggedSentence, read_predictions, require_same_sentences
+from bioner_tf.run_directory import CONFIG_FILE, RunDirectory
 from bioner_tf.tags import Span, to_spans
 
 MISSED, SPURIOUS, BOUNDARY, TYPE = KINDS = ("missed", "spurious", "boundary", "type")
@@ -150,7 +151,7 @@ def _corpus_of(place: str) -> str:
 
 def _predictions(place: str, corpus: str, split: str) -> Path:
     path = Path(place)
-    return path if path.is_file() else path / PREDICTIONS_FILE.format(corpus=corpus, split=split)
+    return path if path.is_file() else RunDirectory(path).predictions(corpus, split)
 
 
 def _names(first: str, second: str) -> tuple[str, str]:

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bioner_tf.errors import BionerError
-from bioner_tf.experiments.collect import CONFIG_FILE, FAILURE_FILE, Run, read_failure, read_run
+from bioner_tf.experiments.collect import FAILURE_FILE, Run, read_failure, read_run
 from bioner_tf.experiments.plan import Cell
 from bioner_tf.files import PathLike, write_json_atomically
+from bioner_tf.run_directory import CONFIG_FILE
 
 LOG_FILE = "console.log"
 LOCK_FILE = "sweep.lock"

@@ -12,6 +12,7 @@ from tensorflow import keras
 from bioner_tf.config import ModelConfig
 from bioner_tf.crf import CRF, build_crf
 from bioner_tf.layers import BiLSTM, CharCNN, SeededDropout, SideBySide
+from bioner_tf.processor import usable_precision
 
 # What a structure builds: for every corpus its network's outputs by name.
 Outputs = Mapping[str, Mapping[str, tf.Tensor]]
@@ -96,6 +97,7 @@ class Parts:
             "form_ids": keras.Input((None,), dtype=tf.int32, name="form_ids"),
         }
         self._config = config
+        self._precision = usable_precision(config.precision)
         self._word_table = word_table
         self._num_characters = num_characters
         self._tags = tags
@@ -162,7 +164,8 @@ class Parts:
         Returns:
             For each name the projected output, (batch, time, projection_units).
         """
-        together = SideBySide([encoder.bilstm for encoder in encoders.values()])
+        bilstms = [encoder.bilstm for encoder in encoders.values()]
+        together = SideBySide(bilstms, self._precision)
         hidden = together((features, self.lengths))
         return {
             name: encoder.project(output)
