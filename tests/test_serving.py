@@ -26,6 +26,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from bioner_tf import serving, tags, vocabulary
 from bioner_tf.errors import BionerError
 from bioner_tf.tagger import Tagger
+from bioner_tf.text import split_sentences, tokenise
 
 NASTY_TOKENS = [
     "The", "the", "THE", "BRCA1", "brca1", "p53", "P53", "p\u0665", "É", "é", "café", "cafe\u0301",
@@ -219,23 +220,70 @@ def test_offsets_cut_the_entity_out_of_nasty_texts(signatures, corpus):
             previous_end = end
 
 
-@hypothesis.settings(max_examples=40, deadline=None, derandomize=True, database=None)
-@hypothesis.given(
-    strategies.lists(
-        strategies.one_of(
-            strategies.text(max_size=20).map(lambda value: value.encode("utf-8", "replace")),
-            strategies.binary(max_size=20),
-            strategies.text("the gnp53.\n-é\u0301👍\U0001d6fc\x00", max_size=40).map(str.encode),
-        ),
-        min_size=1,
-        max_size=4,
-    )
+ANY_BYTES = strategies.lists(
+    strategies.one_of(
+        strategies.text(max_size=20).map(lambda value: value.encode("utf-8", "replace")),
+        strategies.binary(max_size=20),
+        strategies.text("the gnp53.\n-é\u0301👍\U0001d6fc\x00", max_size=40).map(str.encode),
+    ),
+    min_size=1,
+    max_size=4,
 )
-def test_offsets_hold_for_any_bytes(signatures, texts):
-    for corpus in toy.TAGS:
-        for text, entities in zip(texts, tag_texts(signatures, texts, corpus)):
-            decoded = text.decode("utf-8", "replace")
-            assert all(decoded[start:end] == found for start, end, _, found, _ in entities)
+
+
+def with_examples(count, slow_count):
+    """Few examples, always the same, in the default suite; many, always others, in the slow one."""
+    return pytest.mark.parametrize(
+        "settings",
+        [
+            pytest.param({"max_examples": count, "derandomize": True}, id="few"),
+            pytest.param({"max_examples": slow_count}, id="many", marks=pytest.mark.slow),
+        ],
+    )
+
+
+def check(settings, test):
+    hypothesis.settings(deadline=None, database=None, **settings)(test)()
+
+
+@with_examples(25, 1500)
+def test_offsets_hold_for_any_bytes(signatures, settings):
+    @hypothesis.given(ANY_BYTES)
+    def test(texts):
+        for corpus in toy.TAGS:
+            for text, entities in zip(texts, tag_texts(signatures, texts, corpus)):
+                decoded = text.decode("utf-8", "replace")
+                assert all(decoded[start:end] == found for start, end, _, found, _ in entities)
+
+    check(settings, test)
+
+
+@with_examples(15, 1000)
+def test_any_text_is_tagged_as_its_sentences_tokens_are(signatures, settings):
+    """Cut outside of the export, and sent to it a sentence a row."""
+
+    @hypothesis.given(ANY_BYTES)
+    def test(texts):
+        expected = [[] for _ in texts]
+        tokens = tokenise(tf.constant(texts))
+        begins = np.flatnonzero(split_sentences(tokens))
+        columns = [
+            getattr(tokens, name).numpy() for name in ("text_ids", "starts", "ends", "forms")
+        ]
+        sentences = [list(zip(*part)) for part in zip(*(np.split(c, begins) for c in columns))][1:]
+        forms = [[form.decode() for *_, form in sentence] for sentence in sentences]
+        tags_found = tag_tokens(signatures, forms)["tags"] if forms else []
+        for sentence, row in zip(sentences, tags_found):
+            names = [tag.decode() for tag in row[: len(sentence)]]
+            for first, last, kind in reference.entities(names):
+                text_id, start = sentence[first][:2]
+                offset, end = tokens.text_starts[text_id].numpy(), sentence[last - 1][2]
+                decoded = texts[text_id].decode("utf-8", "replace")
+                span = (start - offset, end - offset)
+                expected[text_id].append((*span, kind, decoded[slice(*span)]))
+        assert [without_scores(row) for row in tag_texts(signatures, texts)] == expected
+
+    check(settings, test)
 
 
 def test_company_and_order_change_no_answer(signatures):
