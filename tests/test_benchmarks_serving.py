@@ -62,6 +62,7 @@ def test_sentences_of_a_real_corpus_are_found(sentences, corpora_dir):
     assert found.false_splits / found.boundaries < 0.02
 
 
+@pytest.mark.slow
 def test_speed_and_soak_print_a_line_a_measurement(serving, toy_run, capsys, monkeypatch):
     monkeypatch.setattr(serving, "_CALLERS", (1,))
     monkeypatch.setattr(serving, "_SOAK_PERIODS", 2)
