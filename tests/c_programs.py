@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -28,6 +29,7 @@ def build() -> Path:
     if not (Path(tf.sysconfig.get_lib()) / "libtensorflow_cc.so.2").exists():
         pytest.skip("this TensorFlow brings no libtensorflow_cc.so.2")
     directory = Path(tempfile.mkdtemp(prefix="bioner-c-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     command = ["make", "-C", str(SOURCES), f"BUILD={directory}", f"PYTHON={sys.executable}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
