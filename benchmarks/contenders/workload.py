@@ -25,8 +25,8 @@ CLIP_NORM = 5.0
 SGEMM_SIZE = 2048
 SGEMM_FLOPS = 2 * SGEMM_SIZE**3
 
-# Sentence lengths are lognormal: 29 tokens in the mean, so about 465 a batch.
-_MEDIAN_LENGTH, _SPREAD_OF_LENGTH = 26, 0.48
+# Sentence lengths are lognormal: 28 tokens in the mean, so about 465 a batch.
+_MEDIAN_LENGTH, _SPREAD_OF_LENGTH = 25, 0.48
 _LONGEST = 150
 # Batches are cut from this many times their number of sentences, ordered by length.
 _WINDOW = 32
