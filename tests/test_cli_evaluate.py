@@ -52,7 +52,6 @@ SCORES = {
 }
 MISTAKES = {
     "no sentences": (2, ["--model=RUN"], ["--corpus_file or --data_dir", "neither"]),
-    "both": (2, ["--model=RUN", "--corpus_file=a", "--data_dir=DATA"], ["both"]),
     "unknown corpus": (
         2,
         ["--model=RUN", "--data_dir=DATA", "--corpora=gene"],
@@ -70,7 +69,6 @@ MISTAKES = {
     ),
     "no model": (1, ["--model=ROOT/none", "--data_dir=DATA"], ["ROOT/none: ", "exported tagger"]),
     "no export": (1, ["--model=DATA", "--data_dir=DATA"], ["DATA: ", "bioner-export"]),
-    "no such file": (1, ["--model=RUN", "--corpus_file=ROOT/none.tsv"], ["ROOT/none.tsv: "]),
     "malformed": (1, ["--model=RUN", "--corpus_file=ROOT/malformed.tsv"], ["malformed.tsv:1: "]),
     "ill-formed": (
         1,
