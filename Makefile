@@ -31,8 +31,9 @@ run: $(INSTALLED)
 	@echo '== Tagging demo/example.txt with it'
 	$(BIN)/bioner-tag --model=runs/demo --input=demo/example.txt --output_format=highlight
 
+# Two processes: TensorFlow's graphs are built by one core each. A file's tests share its fixtures.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow

@@ -63,6 +63,7 @@ def test_sentences_of_a_real_corpus_are_found(sentences, corpora_dir):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_speed_and_soak_print_a_line_a_measurement(serving, toy_run, capsys, monkeypatch):
     monkeypatch.setattr(serving, "_CALLERS", (1,))
     monkeypatch.setattr(serving, "_SOAK_PERIODS", 2)

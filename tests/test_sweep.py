@@ -290,7 +290,7 @@ def test_no_cell_is_trained_twice_at_once_and_an_interrupt_stops_it(tmp_path, tr
     wait_for((directory / cell.name / "config.json").exists)
     assert can_run(directory, trainer) == BUSY
     running.send_signal(number)
-    out, _ = running.communicate(timeout=20)
+    out, _ = running.communicate(timeout=60)
     if number == signal.SIGKILL:
         # Nobody could stop the trainer, so it still has its cell.
         assert can_run(directory, trainer) == BUSY

@@ -116,12 +116,12 @@ def test_fit_logs_the_means_of_the_epoch_and_compiles_once() -> None:
             lambda t: tf.TensorSpec([None] * t.shape.rank, t.dtype), turns[0]
         ),
     ).apply(tf.data.experimental.assert_cardinality(len(turns)))
-    history = trainer.fit(dataset, epochs=4, verbose=0).history
+    history = trainer.fit(dataset, epochs=2, verbose=0).history
     assert set(history) == {
         "tokens",
         *(f"{corpus}/{name}" for corpus in "ab" for name in ("loss", "task", "gradient_norm")),
     }
-    assert history["tokens"] == [4 * 2 * 9] * 4
-    assert history["a/loss"][-1] < history["a/loss"][0] - 0.5
-    assert tagger.updates.numpy() == 32
+    assert history["tokens"] == [4 * 2 * 9] * 2
+    assert history["a/loss"][-1] < history["a/loss"][0] - 0.2
+    assert tagger.updates.numpy() == 16
     assert trainer.train_tf_function.experimental_get_tracing_count() == 1
