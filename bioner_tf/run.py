@@ -37,7 +37,13 @@ from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.pipeline import count_batches, turn_dataset, turn_rows
 from bioner_tf.plots import draw_learning_curve
 from bioner_tf.run_directory import RunDirectory
-from bioner_tf.trained_run import TrainedRun, checkpoint_store, chosen_epoch, export_run
+from bioner_tf.trained_run import (
+    TrainedRun,
+    checkpoint_store,
+    chosen_epoch,
+    export_run,
+    find_export,
+)
 from bioner_tf.training import MultiTaskTrainer
 
 
@@ -100,8 +106,9 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
             print("no learning curve: pip install 'bioner_tf[plot]' brings what draws it")
         report["scores"] = _final_scores(material, decoder, directory)
         run = TrainedRun(directory, config, material.vocabularies, tagger, report)
-        # Always version 1: an export that an interrupted run left behind is replaced.
-        print(f"exported to {export_run(run, directory.exports, version=1)}")
+        # What an interrupted end of this run left is replaced, what is of other weights never.
+        version = find_export(run, directory.exports)
+        print(f"exported to {export_run(run, directory.exports, version)}")
     # Last of all: a run that has this has ended.
     report["epochs"] = config.training.epochs
     write_json_atomically(directory.report, report)

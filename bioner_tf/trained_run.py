@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from bioner_tf.files import PathLike
 from bioner_tf.material import CHARACTERS_FILE, WORDS_FILE, Vocabularies
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.run_directory import RunDirectory
-from bioner_tf.serving import ServedCorpus, ServedTagger, export_tagger
+from bioner_tf.serving import ServedCorpus, ServedTagger, export_tagger, list_versions
+from bioner_tf.tagger import METADATA_PATH
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,9 +93,11 @@ def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
         raise BionerError(f"{directory.checkpoints}: expected a checkpoint, got none; train first")
     epoch = chosen_epoch(config, History(directory.metrics, epochs[-1]))
     store.restore(epoch)
-    return TrainedRun(
-        directory, config, loaded, tagger, {"epoch": epoch, **directory.read_report()}
-    )
+    report = directory.read_report()
+    if report.get("epoch") != epoch:
+        # A run that goes on with more epochs: its report is still that of other weights.
+        report = {"epoch": epoch}
+    return TrainedRun(directory, config, loaded, tagger, report)
 
 
 def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None) -> Path:
@@ -107,23 +111,39 @@ def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None
     Returns:
         The directory of the new version.
     """
-    settings = run.config.to_json()
-    # Where the files were is nobody's business but the run's.
-    del settings["data"]["data_dir"], settings["data"]["vectors"]
     served = ServedTagger(
         corpora=[_served_corpus(run, corpus) for corpus in run.tagger.corpora],
         variables=run.tagger.variables(),
         words_path=run.directory.vocabulary / WORDS_FILE,
         characters_path=run.directory.vocabulary / CHARACTERS_FILE,
         max_characters=run.config.model.max_characters,
-        metadata={
-            "structure": run.config.model.structure,
-            "settings": settings,
-            "epoch": run.report["epoch"],
-            "scores": run.report.get("scores", {}),
-        },
+        metadata=_describe(run),
     )
     return export_tagger(served, export_dir, version)
+
+
+def find_export(run: TrainedRun, export_dir: PathLike) -> int | None:
+    """Returns the newest version if it is of these weights and scores already, else None."""
+    newest = max(list_versions(export_dir), default=0)
+    path = Path(export_dir) / str(newest) / METADATA_PATH
+    if not path.exists():
+        return None
+    metadata = json.loads(path.read_bytes())
+    described = json.loads(json.dumps(_describe(run)))
+    return newest if {name: metadata.get(name) for name in described} == described else None
+
+
+def _describe(run: TrainedRun) -> dict[str, Any]:
+    """What an export tells of its run."""
+    settings = run.config.to_json()
+    # Where the files were is nobody's business but the run's.
+    del settings["data"]["data_dir"], settings["data"]["vectors"]
+    return {
+        "structure": run.config.model.structure,
+        "settings": settings,
+        "epoch": run.report["epoch"],
+        "scores": run.report.get("scores", {}),
+    }
 
 
 def _served_corpus(run: TrainedRun, corpus: str) -> ServedCorpus:

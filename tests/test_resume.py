@@ -95,7 +95,7 @@ def bits(prefix: Path) -> dict[str, tuple]:
 
 
 def outcome(run_dir: Path) -> dict[str, object]:
-    """All that a run ends with, but for times and TensorBoard's events."""
+    """All that a run ends with, but for times and TensorBoard's events; of exports the newest."""
     records = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     for record in records:
         assert record.pop("seconds") > 0
@@ -107,7 +107,7 @@ def outcome(run_dir: Path) -> dict[str, object]:
         "checkpoints": {
             path.name: bits(path / "state") for path in run_dir.glob("checkpoints/epoch-*")
         },
-        "export": bits(run_dir / "export" / "1" / "variables" / "variables"),
+        "export": bits(max((run_dir / "export").glob("[0-9]")) / "variables" / "variables"),
         **{str(path.relative_to(run_dir)): path.read_text(encoding="utf-8") for path in texts},
     }
 
@@ -199,6 +199,7 @@ def test_killed_again_and_again_while_it_ends(small_config, small_undisturbed, t
         assert not (tmp_path / "run" / "report.json").exists()
     train(small_config, tmp_path / "run")
     assert_same_outcome(tmp_path / "run", small_undisturbed[1])
+    assert [path.name for path in (tmp_path / "run" / "export").glob("[0-9]")] == ["1"]
 
 
 def test_killed_while_old_checkpoints_are_removed(data_dir, tmp_path):
@@ -241,6 +242,9 @@ def test_more_epochs_go_on_with_a_finished_run(small_config, small_undisturbed, 
     train(shorter, tmp_path / "run")
     assert "going on after epoch 1" in train(small_config, tmp_path / "run")
     assert_same_outcome(tmp_path / "run", small_undisturbed[1])
+    # What may be served already stays as it was.
+    exports = [path.name for path in (tmp_path / "run" / "export").iterdir()]
+    assert sorted(exports) == ["1", "2"]
 
 
 DATA = "state.data-00000-of-00001"
