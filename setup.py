@@ -72,6 +72,8 @@ setup(
             "ruff>=0.17.6,<0.18",
             "seqeval>=1.2.2,<1.3",
         ],
+        # What benchmarks/training_step.py compares with, where it is installed.
+        "bench": ["torch>=2.8,<3"],
         "plot": ["matplotlib>=3.9,<3.12"],
         # Later releases of spaCy want NumPy 2; this one imports click without saying so.
         "spacy": ["click", "spacy>=3.7.5,<3.8"],
