@@ -35,16 +35,9 @@ SCORES = {
         "--json=ROOT/all.json",
         "--predictions=ROOT/all",
     ],
-    "another split": [
-        "--model=RUN/export",
-        "--data_dir=DATA",
-        "--split=devel",
-        "--corpora=mixed",
-        "--json=ROOT/devel.json",
-    ],
     "a file": [
         "--model=RUN/export/1",
-        "--corpus_file=DATA/mixed/test.tsv",
+        "--corpus_file=DATA/mixed/devel.tsv",
         "--corpora=mixed",
         "--json=ROOT/file.json",
     ],
@@ -57,11 +50,6 @@ MISTAKES = {
         ["--model=RUN", "--data_dir=DATA", "--corpora=gene"],
         ["--corpora: ", "genes, mixed", "'gene'"],
     ),
-    "two corpora for a file": (
-        2,
-        ["--model=RUN", "--corpus_file=DATA/mixed/test.tsv", "--corpora=genes,mixed"],
-        ["--corpora: expected one corpus"],
-    ),
     "predictions and sentences": (
         2,
         ["--model=RUN/predictions/genes.test.tsv", "--data_dir=DATA"],
@@ -69,7 +57,6 @@ MISTAKES = {
     ),
     "no model": (1, ["--model=ROOT/none", "--data_dir=DATA"], ["ROOT/none: ", "exported tagger"]),
     "no export": (1, ["--model=DATA", "--data_dir=DATA"], ["DATA: ", "bioner-export"]),
-    "malformed": (1, ["--model=RUN", "--corpus_file=ROOT/malformed.tsv"], ["malformed.tsv:1: "]),
     "ill-formed": (
         1,
         ["--model=RUN", "--corpus_file=ROOT/odd.tsv", "--strict"],
@@ -95,11 +82,10 @@ def fill(run_dir, root):
 @pytest.fixture(scope="module")
 def ended(root, fill):
     """How ``bioner-evaluate`` ended, by case."""
-    (root / "malformed.tsv").write_text("a\tGene\n")
     (root / "odd.tsv").write_text("a\tI-Gene\n")
     lines = {**SCORES, **{name: flags for name, (_, flags, _) in MISTAKES.items()}}
     filled = [[fill(flag) for flag in flags] for flags in lines.values()]
-    return dict(zip(lines, run_commands("evaluate", filled, root / "output")))
+    return dict(zip(lines, run_commands("evaluate", "bioner_tf.tagger", filled, root / "output")))
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -121,13 +107,8 @@ def test_predictions_are_those_of_the_run(ended, root, run_dir):
         assert written == (run_dir / "predictions" / f"{name}.test.tsv").read_bytes()
 
 
-def test_another_split_of_one_corpus(ended, root, report):
-    expected = {"mixed": {"devel": report["scores"]["mixed"]["devel"]}}
-    assert json.loads((root / "devel.json").read_text()) == expected
-
-
 def test_a_file_by_its_name(ended, root, report):
-    expected = {"mixed": {"test.tsv": report["scores"]["mixed"]["test"]}}
+    expected = {"mixed": {"devel.tsv": report["scores"]["mixed"]["devel"]}}
     assert json.loads((root / "file.json").read_text()) == expected
 
 

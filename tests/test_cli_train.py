@@ -97,7 +97,7 @@ def ended(root):
         else [flag for flag in base if not flag.startswith("--run_dir")]
         for flags in lines.values()
     ]
-    return dict(zip(lines, run_commands("train", filled, root / "output")))
+    return dict(zip(lines, run_commands("train", "bioner_tf.run", filled, root / "output")))
 
 
 def write(path, content):

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from bioner_tf import run as runs
+from bioner_tf.callbacks import History
 from bioner_tf.config import STRUCTURES, RunConfig
 from bioner_tf.corpus import read_corpus, read_split
 from bioner_tf.errors import BionerError, UsageError
@@ -19,7 +20,7 @@ from bioner_tf.metrics import score_tags
 from bioner_tf.run import train
 from bioner_tf.run_directory import RunDirectory
 from bioner_tf.tagger import Tagger
-from bioner_tf.trained_run import find_export, load_run
+from bioner_tf.trained_run import chosen_epoch, find_export, load_run
 from tests.tiny import CORPORA, make_config, shared_run, write_corpus
 
 RATES = {"precision", "recall", "f1"}
@@ -298,6 +299,23 @@ def test_no_epochs_build_and_report_and_train_nothing(small, tmp_path, capsys):
     assert "this run has ended" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("train_on", "scores", "chosen"),
+    [
+        ("train", [0.1, 0.3, 0.3], 2),
+        ("train", [0.0, 0.0], 1),
+        ("train,devel", [None, None, None], 3),
+    ],
+)
+def test_the_epoch_that_a_run_is_for(small, tmp_path, train_on, scores, chosen):
+    data = dataclasses.replace(small.data, train_on=train_on)
+    history = History(tmp_path / "metrics.jsonl", 0)
+    for epoch, score in enumerate(scores, start=1):
+        history.append({"epoch": epoch, **({} if score is None else {"genes/devel_f1": score})})
+    assert chosen_epoch(dataclasses.replace(small, data=data), history) == chosen
+
+
+@pytest.mark.slow
 def test_where_devel_is_trained_on_the_last_epoch_counts(small, tmp_path, no_export, capsys):
     data = dataclasses.replace(small.data, train_on="train,devel")
     train(dataclasses.replace(small, data=data), tmp_path / "run", "")

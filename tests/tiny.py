@@ -122,9 +122,9 @@ _COMMANDS = """
 import importlib, json, os, sys, traceback
 
 command = importlib.import_module(f"bioner_tf.cli.{sys.argv[1]}")
-import bioner_tf.run
+importlib.import_module(sys.argv[2])
 
-directory = sys.argv[2]
+directory = sys.argv[3]
 for number, arguments in enumerate(json.load(sys.stdin)):
     child = os.fork()
     if child == 0:
@@ -146,17 +146,20 @@ for number, arguments in enumerate(json.load(sys.stdin)):
 """
 
 
-def run_commands(command: str, lines: Sequence[Sequence[object]], directory: Path) -> list[Ended]:
+def run_commands(
+    command: str, needed: str, lines: Sequence[Sequence[object]], directory: Path
+) -> list[Ended]:
     """Runs ``bioner-<command>`` once for each of ``lines``, its arguments.
 
     Args:
         command: The module of the command.
+        needed: The module that it imports when it knows its flags.
         lines: The arguments of each run.
         directory: A directory for what they print; made.
     """
     directory.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", _COMMANDS, command, str(directory)],
+        [sys.executable, "-c", _COMMANDS, command, needed, str(directory)],
         input=json.dumps([[str(argument) for argument in line] for line in lines]),
         stdout=subprocess.PIPE,
         text=True,
