@@ -45,9 +45,20 @@ class CheckpointStore:
         return sorted(int(match[1]) for match in matches if match)
 
     def save(self, epoch: int) -> None:
-        """Saves the state after ``epoch`` epochs."""
-        with publish_directory(self._path(epoch)) as directory:
-            self._checkpoint.write(str(directory / "state"))
+        """Saves the state after ``epoch`` epochs.
+
+        Raises:
+            BionerError: TensorFlow cannot write it, for instance because the disk is full.
+        """
+        path = self._path(epoch)
+        try:
+            with publish_directory(path) as directory:
+                self._checkpoint.write(str(directory / "state"))
+        except tf.errors.OpError as error:
+            raise BionerError(
+                f"{path}: expected to write a checkpoint, got: {_first_line(error)}; the one before "
+                "is kept, the same command goes on from there"
+            ) from None
 
     def restore(self, epoch: int) -> None:
         """Puts back the state after ``epoch`` epochs.

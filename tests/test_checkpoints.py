@@ -112,13 +112,21 @@ def test_saving_again_replaces(tmp_path, trained):
     assert names(tmp_path) == ["epoch-0001", "epoch-0002", "epoch-0003"]
 
 
-def test_a_failed_save_leaves_nothing(tmp_path, trained, monkeypatch):
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (OSError(28, "No space left on device"), OSError),
+        (tf.errors.ResourceExhaustedError(None, None, "No space left on device"), BionerError),
+    ],
+    ids=["Python", "TensorFlow"],
+)
+def test_a_failed_save_leaves_nothing(tmp_path, trained, monkeypatch, raised, expected):
     def fail(self, path):
         (tmp_path / ".partial-epoch-0004" / "state.index").write_text("half")
-        raise OSError(28, "No space left on device")
+        raise raised
 
     monkeypatch.setattr(tf.train.Checkpoint, "write", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(expected, match="No space left on device"):
         State(tmp_path).store.save(4)
     assert names(tmp_path) == ["epoch-0001", "epoch-0002", "epoch-0003"]
 

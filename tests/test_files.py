@@ -57,8 +57,9 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, crash, name):
     path = tmp_path / "file.txt"
     path.write_text("old")
     crash(name)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as error:
         write_text_atomically(path, "new")
+    assert error.value.filename == str(path)
     assert tree(tmp_path) == {"file.txt": "old"}
 
 
