@@ -56,8 +56,8 @@ class CheckpointStore:
                 self._checkpoint.write(str(directory / "state"))
         except tf.errors.OpError as error:
             raise BionerError(
-                f"{path}: expected to write a checkpoint, got: {_first_line(error)}; the one before "
-                "is kept, the same command goes on from there"
+                f"{path}: expected to write a checkpoint, got: {_first_line(error)}; the one "
+                "before is kept, the same command goes on from there"
             ) from None
 
     def restore(self, epoch: int) -> None:

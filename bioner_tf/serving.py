@@ -133,7 +133,13 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
     signatures = _build_signatures(graph, tagger.corpora, names)
     with publish_directory(destination) as directory:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(graph, str(directory), signatures=signatures, options=options)
+        try:
+            tf.saved_model.save(graph, str(directory), signatures=signatures, options=options)
+        except tf.errors.OpError as error:
+            reason = str(error).splitlines()[0]
+            raise BionerError(
+                f"{destination}: expected to write an export, got: {reason}"
+            ) from None
         _forget_gradients(directory)
         metadata = _describe(tagger, names)
         write_json_atomically(directory / METADATA_PATH, metadata)
