@@ -175,6 +175,11 @@ def _fit(
         store = checkpoint_store(directory, tagger, trainer.optimizer)
         done = store.restore_newest() or 0
     history = History(directory.metrics, done)
+    if len(history.records) < done:
+        raise BionerError(
+            f"{directory.metrics}: expected a line for each of the {done} epochs so far, got "
+            f"{len(history.records)}; put the file back, or give another --run_dir"
+        )
     stalled = settings.patience > 0 and history.has_stalled(best_by, settings.patience)
     if done:
         print(f"going on after epoch {done}", flush=True)

@@ -284,6 +284,16 @@ def test_other_corpora_or_vectors_under_the_same_name_are_refused(finished, conf
     assert tree(root) == before
 
 
+def test_a_lost_history_is_told_of(finished, config, tmp_path):
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished, run_dir)
+    (run_dir / "report.json").unlink()
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (run_dir / "metrics.jsonl").write_text("".join(lines[:2]))
+    with pytest.raises(BionerError, match=r"metrics.jsonl: expected a line for each of the 3"):
+        train(config, run_dir, "")
+
+
 def test_no_epochs_build_and_report_and_train_nothing(small, tmp_path, capsys):
     config = dataclasses.replace(small, training=dataclasses.replace(small.training, epochs=0))
     directory = tmp_path / "run"
