@@ -57,11 +57,6 @@ MISTAKES = {
     ),
     "no model": (1, ["--model=ROOT/none", "--data_dir=DATA"], ["ROOT/none: ", "exported tagger"]),
     "no export": (1, ["--model=DATA", "--data_dir=DATA"], ["DATA: ", "bioner-export"]),
-    "ill-formed": (
-        1,
-        ["--model=RUN", "--corpus_file=ROOT/odd.tsv", "--strict"],
-        ["odd.tsv:1: expected a legal"],
-    ),
 }
 
 
@@ -82,7 +77,6 @@ def fill(run_dir, root):
 @pytest.fixture(scope="module")
 def ended(root, fill):
     """How ``bioner-evaluate`` ended, by case."""
-    (root / "odd.tsv").write_text("a\tI-Gene\n")
     lines = {**SCORES, **{name: flags for name, (_, flags, _) in MISTAKES.items()}}
     filled = [[fill(flag) for flag in flags] for flags in lines.values()]
     return dict(zip(lines, run_commands("evaluate", "bioner_tf.tagger", filled, root / "output")))
