@@ -77,7 +77,8 @@ class RMSprop(keras.optimizers.Optimizer):
         epsilon: float = 1e-8,
         name: str = "rmsprop",
     ):
-        super().__init__(name=name, jit_compile=False)
+        # Keras takes 0, its default, for a decay to apply: a pass over every variable in each step.
+        super().__init__(name=name, weight_decay=None, jit_compile=False)
         self._learning_rate = self._build_learning_rate(learning_rate)
         self.iterations = updates
         self.rho = rho

@@ -90,3 +90,18 @@ def test_the_norm_counts_a_row_once(clip_norm: float) -> None:
         tf.convert_to_tensor(gradients[0]), scale * densify(rows, values), rtol=1e-5
     )
     np.testing.assert_allclose(gradients[1], scale * other, rtol=1e-5)
+
+
+def test_no_step_passes_over_the_whole_table() -> None:
+    table, dense = tf.Variable(tf.ones((4, 2))), tf.Variable([1.0])
+    optimizer = RMSprop(0.1, 0.5, tf.Variable(0, dtype=tf.int64))
+    optimizer.build([table, dense], row_wise=table)
+
+    @tf.function
+    def step():
+        gradients = rows_gradient([1], np.ones((1, 2))), tf.constant([1.0])
+        optimizer.apply_gradients(zip(gradients, [table, dense]))
+
+    graph = step.get_concrete_function().graph
+    (handle,) = (inside for outside, inside in graph.captures if outside is table.handle)
+    assert {operation.type for operation in handle.consumers()} == {"ResourceScatterSub"}
