@@ -5,14 +5,13 @@ All take sequences batch first with padding on the right, and none lets padding 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 
 import tensorflow as tf
 from tensorflow import keras
 
-from bioner_tf.recurrence import run_lstm
+from bioner_tf.recurrence import run_lstm, to_steps
 
 
 def sequence_mask(lengths: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
@@ -190,34 +189,31 @@ class SideBySide(keras.layers.Layer):
             For each Bi-LSTM float32 (batch, time, 2 * units), forward then backward; 0 on padding.
         """
         features, lengths = inputs
-        mask = sequence_mask(lengths, features)
         if training and tf.config.list_physical_devices("GPU"):
+            mask = sequence_mask(lengths, features)
             return [self._run_keras(bilstm, features, mask) for bilstm in self.bilstms]
-        # (time, batch, features)
-        ahead = tf.transpose(features, (1, 0, 2))
-        reverse = functools.partial(
-            tf.reverse_sequence, seq_lengths=lengths, seq_axis=0, batch_axis=1
-        )
-        back = reverse(ahead)
+        steps = to_steps(features, lengths)
         outputs = []
         for bilstm in self.bilstms:
-            forward, backward = bilstm.directions
-            hidden = (
-                self._run_direction(forward, ahead, training),
-                reverse(self._run_direction(backward, back, training)),
-            )
-            outputs.append(tf.transpose(tf.concat(hidden, axis=-1), (1, 0, 2)) * mask)
+            hidden = [
+                run_lstm(
+                    steps,
+                    cell.kernel,
+                    cell.recurrent_kernel,
+                    cell.bias,
+                    training=training,
+                    backward=backward,
+                    precision=self._precision,
+                )
+                for cell, backward in zip(bilstm.directions, (False, True))
+            ]
+            # (batch, time, 2 * units)
+            outputs.append(tf.transpose(tf.concat(hidden, axis=-1), (1, 0, 2)))
         return outputs
 
     @staticmethod
     def _run_keras(bilstm: BiLSTM, features: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         return bilstm.bidirectional(features, mask=mask[:, :, 0] > 0) * mask
-
-    def _run_direction(
-        self, cell: keras.layers.Layer, features: tf.Tensor, training: bool
-    ) -> tf.Tensor:
-        weights = (cell.kernel, cell.recurrent_kernel, cell.bias)
-        return run_lstm(features, *weights, training=training, precision=self._precision)
 
 
 class GatedInteraction(keras.layers.Layer):

@@ -6,19 +6,30 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bioner_tf.recurrence import run_lstm
+from bioner_tf.recurrence import run_lstm, to_steps
+
+UNITS = 3
 
 
-def by_the_equations(features, kernel, recurrent_kernel, bias):
-    """The six equations of the cell, one step after the other."""
-    h = c = tf.zeros((features.shape[1], recurrent_kernel.shape[0]), features.dtype)
-    hidden = []
-    for x in tf.unstack(features):
-        i, f, g, o = tf.split(x @ kernel + h @ recurrent_kernel + bias, 4, axis=1)
-        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-        h = tf.sigmoid(o) * tf.tanh(c)
-        hidden.append(h)
-    return tf.stack(hidden)
+def by_the_equations(features, kernel, recurrent_kernel, bias, lengths, backward):
+    """The six equations of the cell, one sentence and one step after the other."""
+    sentences = []
+    for words, length in zip(features, lengths):
+        h = c = tf.zeros((1, recurrent_kernel.shape[0]), features.dtype)
+        hidden = {}
+        for t in reversed(range(length)) if backward else range(length):
+            i, f, g, o = tf.split(words[t, None] @ kernel + h @ recurrent_kernel + bias, 4, axis=1)
+            c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+            h = tf.sigmoid(o) * tf.tanh(c)
+            hidden[t] = h[0]
+        nothing = tf.zeros_like(h[0])
+        sentences.append(tf.stack([hidden.get(t, nothing) for t in range(len(words))]))
+    return tf.stack(sentences, axis=1)
+
+
+def by_the_module(features, kernel, recurrent_kernel, bias, lengths, backward, **how):
+    steps = to_steps(features, tf.constant(lengths))
+    return run_lstm(steps, kernel, recurrent_kernel, bias, backward=backward, **how)
 
 
 def differentiate(run, inputs, weigh, dtype):
@@ -31,34 +42,68 @@ def differentiate(run, inputs, weigh, dtype):
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("time", [1, 2, 7])
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("lengths", [[1], [2], [7], [7, 7, 7], [2, 5, 1]], ids=str)
 def test_values_and_gradients_are_those_of_the_equations(
-    time: int, batch: int, training: bool
+    lengths: list[int], backward: bool, training: bool
 ) -> None:
     rng = np.random.default_rng(0)
-    inputs = [rng.normal(size=shape) for shape in ((time, batch, 2), (2, 12), (3, 12), (12,))]
-    weigh = rng.normal(size=(time, batch, 3))
+    batch, time = len(lengths), max(lengths)
+    shapes = ((batch, time, 2), (2, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,))
+    inputs = [rng.normal(size=shape) for shape in shapes]
+    # Padding is weighed, too: nothing may come of it.
+    weigh = rng.normal(size=(time, batch, UNITS))
 
-    expected = differentiate(by_the_equations, inputs, weigh, tf.float64)
-    own = differentiate(lambda *x: run_lstm(*x, training=training), inputs, weigh, tf.float32)
+    expected = differentiate(
+        lambda *x: by_the_equations(*x, lengths, backward), inputs, weigh, tf.float64
+    )
+    own = differentiate(
+        lambda *x: by_the_module(*x, lengths, backward, training=training),
+        inputs,
+        weigh,
+        tf.float32,
+    )
     # The first step has no step before it: the recurrent weights matter from the second on.
     assert [np.abs(x).max() > 1e-3 for x in expected] == [True, True, True, time > 1, True]
     for ours, reference in zip(own, expected):
         np.testing.assert_allclose(ours, reference, atol=1e-5)
 
 
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+def test_padding_changes_nothing_to_the_last_bit(training: bool, backward: bool) -> None:
+    rng = np.random.default_rng(0)
+    weights = [
+        tf.constant(rng.normal(size=shape, scale=3.0), tf.float32)
+        for shape in ((2, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,))
+    ]
+    features = rng.normal(size=(2, 6, 2)).astype(np.float32)
+
+    def run(features):
+        return by_the_module(features, *weights, [4, 2], backward, training=training).numpy()
+
+    before = run(features)
+    # Whatever stands on padding, large numbers of both signs included.
+    features[0, 4:], features[1, 2:] = 500.0, -500.0
+    np.testing.assert_array_equal(run(features), before)
+    np.testing.assert_array_equal(before[4:, 0], 0.0)
+    np.testing.assert_array_equal(before[2:, 1], 0.0)
+
+
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 def test_bfloat16_rounds_what_is_multiplied_and_no_more(training: bool) -> None:
     rng = np.random.default_rng(0)
-    shapes = ((20, 3, 8), (8, 64), (16, 64), (64,))
+    shapes = ((3, 20, 8), (8, 64), (16, 64), (64,))
     inputs = [rng.normal(size=shape, scale=0.3) for shape in shapes]
     weigh = rng.normal(size=(20, 3, 16))
 
     def run(*x):
-        return run_lstm(*x, training=training, precision=tf.bfloat16)
+        how = {"training": training, "precision": tf.bfloat16}
+        return by_the_module(*x, [20, 20, 20], backward=False, **how)
 
-    expected = differentiate(by_the_equations, inputs, weigh, tf.float64)
+    expected = differentiate(
+        lambda *x: by_the_equations(*x, [20, 20, 20], backward=False), inputs, weigh, tf.float64
+    )
     own = differentiate(run, inputs, weigh, tf.float32)
     for ours, reference in zip(own, expected):
         assert ours.dtype == tf.float32
