@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -173,6 +174,16 @@ def keep_fraction(
     order = np.random.default_rng(seed).permutation(len(sentences))
     count = max(1, round(len(sentences) * fraction))
     return tuple(sentences[position] for position in sorted(order[:count]))
+
+
+def fingerprint(sentences: Iterable[Sentence]) -> str:
+    """Returns what tells these sentences, their tags included, from any others: SHA-256, in hex."""
+    digest = hashlib.sha256()
+    for sentence in sentences:
+        # Neither a token nor a tag holds a tab or a line's end.
+        lines = (f"{token}\t{tag}\n" for token, tag in zip(sentence.tokens, sentence.tags))
+        digest.update(("".join(lines) + "\n").encode("utf-8"))
+    return digest.hexdigest()
 
 
 def write_predictions(

@@ -13,7 +13,7 @@ import numpy as np
 
 from bioner_tf import vocabulary as vocabularies
 from bioner_tf.config import RANDOM_WORD_DIM, ModelConfig, RunConfig
-from bioner_tf.corpus import Corpus, Sentence, keep_fraction, read_corpus
+from bioner_tf.corpus import Corpus, Sentence, fingerprint, keep_fraction, read_corpus
 from bioner_tf.embeddings import Coverage, build_embedding_table, load_vectors
 from bioner_tf.files import PathLike
 from bioner_tf.pipeline import EncodedSplit, Forms
@@ -103,6 +103,13 @@ class Material:
     def encode(self, corpus: str, split: str) -> EncodedSplit:
         """Returns a split without its tags, for decoding."""
         return EncodedSplit.encode(self.corpora[corpus].splits[split].sentences, self.forms)
+
+    def fingerprints(self) -> dict[str, dict[str, str]]:
+        """Returns for each corpus, by split, what tells its sentences from any others."""
+        return {
+            name: {split: fingerprint(read.sentences) for split, read in corpus.splits.items()}
+            for name, corpus in self.corpora.items()
+        }
 
     def describe(self) -> dict[str, Any]:
         """Returns sentences, repaired tags, tags and coverage of each corpus, for the report."""

@@ -8,8 +8,11 @@ from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
 
-# Instructions that multiply matrices of bfloat16; without them float32 is faster.
-_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
+# Multiplies tiles of bfloat16, many times as fast as float32.
+_TILES = "amx_bf16"
+# Multiplies vectors of bfloat16. On Intel it does so at half the rate that it has on AMD, and what
+# packing costs then makes it slower than float32 (benchmarks/bilstm.py shows it).
+_VECTORS, _FAST_VECTORS = "avx512_bf16", "AuthenticAMD"
 
 
 def supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
@@ -19,16 +22,19 @@ def supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
         cpuinfo: Where Linux lists the processor's features; where there is none, the answer is no.
 
     Returns:
-        Whether the processor has instructions for bfloat16 and TensorFlow uses them (it does
+        Whether the processor has fast instructions for bfloat16 and TensorFlow uses them (it does
         through oneDNN, which ``TF_ENABLE_ONEDNN_OPTS=0`` turns off).
     """
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" or not cpuinfo.exists():
         return False
-    return any(
-        _BFLOAT16.intersection(line.split())
-        for line in cpuinfo.read_text(errors="replace").splitlines()
-        if line.startswith("flags")
-    )
+    lines = (line.partition(":") for line in cpuinfo.read_text(errors="replace").splitlines())
+    # Of the first processor; the others are alike.
+    told: dict[str, str] = {}
+    for name, _, value in lines:
+        told.setdefault(name.strip(), value)
+    features = told.get("flags", "").split()
+    vectors_are_fast = told.get("vendor_id", "").strip() == _FAST_VECTORS
+    return _TILES in features or (vectors_are_fast and _VECTORS in features)
 
 
 def usable_precision(wanted: str) -> str:

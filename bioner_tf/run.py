@@ -74,7 +74,7 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
     config = material.config
     # Once more, now that the width of the word vectors is known.
     _refuse_other_run(directory, config)
-    _refuse_other_data(directory, material.vocabularies)
+    _refuse_other_data(directory, material)
     with distribution.strategy.scope():
         tagger = build_tagger(
             config.model,
@@ -90,6 +90,7 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
 
     config.save(directory.config)
     write_text_atomically(directory.flags, flags_text)
+    write_json_atomically(directory.corpora, material.fingerprints())
     material.vocabularies.save(directory.vocabulary)
     report = {
         "structure": config.model.structure,
@@ -136,14 +137,24 @@ def _refuse_other_run(directory: RunDirectory, config: RunConfig) -> None:
         )
 
 
-def _refuse_other_data(directory: RunDirectory, vocabularies: Vocabularies) -> None:
-    """Checks that corpora and vectors still hold the words that the checkpoints are made for."""
+def _refuse_other_data(directory: RunDirectory, material: Material) -> None:
+    """Checks that corpora and vectors still hold what the checkpoints are made for."""
     if not CheckpointStore(directory.checkpoints).epochs():
         return
+    begun_with = json.loads(directory.corpora.read_text())
+    for corpus, splits in material.fingerprints().items():
+        for split, found in splits.items():
+            if found != begun_with[corpus][split]:
+                raise BionerError(
+                    f"{material.corpora[corpus].splits[split].path}: expected the sentences and "
+                    f"tags that {directory.root} was begun with, got others; put the file back, or "
+                    "give another --run_dir"
+                )
+    vocabularies = material.vocabularies
     if Vocabularies.load(directory.vocabulary, list(vocabularies.tags)) != vocabularies:
         raise BionerError(
-            f"{directory.root}: expected the corpora and vectors that this run was begun with, got "
-            "others: they give another vocabulary; put them back, or give another --run_dir"
+            f"{directory.root}: expected the vectors that this run was begun with, got others: "
+            "they give another vocabulary; put them back, or give another --run_dir"
         )
 
 

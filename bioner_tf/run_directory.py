@@ -28,6 +28,11 @@ class RunDirectory:
         return self.root / "flags.txt"
 
     @property
+    def corpora(self) -> Path:
+        """What tells the corpora that the run was begun with from others."""
+        return self.root / "corpora.json"
+
+    @property
     def vocabulary(self) -> Path:
         """The directory of the vocabularies."""
         return self.root / "vocabulary"

@@ -11,6 +11,7 @@ import pytest
 from bioner_tf.corpus import (
     Corpus,
     Sentence,
+    fingerprint,
     keep_fraction,
     keep_types,
     read_corpus,
@@ -401,3 +402,17 @@ def test_filtering_bionlp11id_gives_its_single_type_corpora(bionlp11id, suffix):
                 mention = " ".join(full.tokens[missing.start : missing.end])
                 found[split, position] = (missing.start, mention, full.tags[missing.start])
     assert found == lost
+
+
+def test_a_fingerprint_tells_tokens_tags_and_boundaries_apart() -> None:
+    kinds = [
+        [Sentence(("a", "b"), ("O", "O"))],
+        [Sentence(("a", "b"), ("O", "B-X"))],
+        [Sentence(("ab",), ("O",))],
+        [Sentence(("a",), ("O",)), Sentence(("b",), ("O",))],
+        [],
+    ]
+    assert len({fingerprint(sentences) for sentences in kinds}) == len(kinds)
+    # printf 'a\tO\nb\tB-X\n\n' | sha256sum
+    expected = "78aeaff2129c83ba1a82f5639a638bf2ae8a7a635b856017cd1841f2388a8ee0"
+    assert fingerprint(kinds[1]) == expected

@@ -8,11 +8,15 @@ import pytest
 
 from bioner_tf.processor import supports_bfloat16
 
+AMD, INTEL = ("vendor_id\t: AuthenticAMD\n", "vendor_id\t: GenuineIntel\n")
+
 CASES = {
-    "Zen 4": ("flags\t\t: fpu avx512f avx512_bf16 sha_ni\n", True),
-    "Sapphire Rapids": ("processor\t: 0\nflags\t\t: fpu amx_bf16 amx_tile\n", True),
-    "Skylake": ("flags\t\t: fpu avx2 avx512f avx512bw\n", False),
-    "a name that says so": ("model name\t: avx512_bf16\nflags\t\t: fpu\n", False),
+    "Zen 4": (AMD + "flags\t\t: fpu avx512f avx512_bf16 sha_ni\n", True),
+    "Zen 3": (AMD + "flags\t\t: fpu avx2 sha_ni\n", False),
+    "Sapphire Rapids": (INTEL + "flags\t\t: fpu avx512_bf16 amx_bf16 amx_tile\n", True),
+    "Sapphire Rapids without tiles": (INTEL + "flags\t\t: fpu avx512f avx512_bf16\n", False),
+    "Skylake": (INTEL + "flags\t\t: fpu avx2 avx512f avx512bw\n", False),
+    "a name that says so": (AMD + "model name\t: avx512_bf16\nflags\t\t: fpu\n", False),
     "nothing": ("", False),
 }
 

@@ -80,6 +80,7 @@ def test_the_directory_is_the_whole_record(finished):
     assert sorted(path.name for path in finished.iterdir()) == [
         "checkpoints",
         "config.json",
+        "corpora.json",
         "export",
         "flags.txt",
         "learning_curve.png",
@@ -267,20 +268,38 @@ def test_fewer_epochs_than_were_trained_are_refused(finished, config, epochs):
     assert tree(finished) == before
 
 
-def test_other_corpora_or_vectors_under_the_same_name_are_refused(finished, config, tmp_path):
+@pytest.fixture
+def moved(finished, config, tmp_path):
+    """A copy of the finished run with what it read, to be gone on with."""
     root = tmp_path / "shared"
     shutil.copytree(finished.parent, root)
     data = dataclasses.replace(
         config.data, data_dir=str(root / "data"), vectors=str(root / "vectors.txt")
     )
-    training = dataclasses.replace(config.training, epochs=4)
-    moved = RunConfig(data, config.model, training)
+    moved = RunConfig(data, config.model, dataclasses.replace(config.training, epochs=4))
     moved.save(root / "run" / "config.json")
-    with (root / "data" / "mixed" / "train.tsv").open("a") as stream:
-        stream.write("\nnovelty\tO\n")
+    return root, moved
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_another_tag_in_a_corpus_is_refused(moved, split):
+    root, config = moved
+    path = root / "data" / "mixed" / f"{split}.tsv"
+    # The vocabularies stay the same.
+    path.write_text(path.read_text().replace("\tB-Gene", "\tO", 1))
     before = tree(root)
-    with pytest.raises(BionerError, match="expected the corpora and vectors that this run was"):
-        train(moved, root / "run", "")
+    with pytest.raises(BionerError, match=f"{split}.tsv: expected the sentences and tags that"):
+        train(config, root / "run", "")
+    assert tree(root) == before
+
+
+def test_other_vectors_under_the_same_name_are_refused(moved):
+    root, config = moved
+    path = root / "vectors.txt"
+    path.write_text(path.read_text(encoding="utf-8") + "novelty .1 .2 .3\n", encoding="utf-8")
+    before = tree(root)
+    with pytest.raises(BionerError, match="expected the vectors that this run was begun with"):
+        train(config, root / "run", "")
     assert tree(root) == before
 
 
