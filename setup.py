@@ -75,6 +75,8 @@ setup(
         # What benchmarks/training_step.py compares with, where it is installed.
         "bench": ["torch>=2.8,<3"],
         "plot": ["matplotlib>=3.9,<3.12"],
+        # pyarrow 26 wants NumPy 2. Ray 2.51, Python 3.9's last, imports pydantic without saying so.
+        "ray": ["pyarrow>=17,<26", "pydantic>=2.5,<3", "ray[tune]>=2.51,<3"],
         # Later releases of spaCy want NumPy 2; this one imports click without saying so.
         "spacy": ["click", "spacy>=3.7.5,<3.8"],
     },

@@ -8,45 +8,21 @@ import sys
 import textwrap
 import time
 
+import fake_trainer
 import pytest
 from fake_runs import write_run
 
 from bioner_tf.errors import UsageError
-from bioner_tf.experiments import sweep
+from bioner_tf.experiments.cell_state import BUSY, FAILED, FINISHED, State, state_of
 from bioner_tf.experiments.collect import collect_runs
 from bioner_tf.experiments.estimate import Estimator, measure_corpus
 from bioner_tf.experiments.plan import Cell, Plan, parse_shard, select_cells
-from bioner_tf.experiments.sweep import BUSY, FAILED, FINISHED, Resources, run_cells, state_of
-
-# Stands in for bioner-train: fails where the corpus is "bad", waits where it is "slow", goes on
-# from the epochs that are there.
-TRAINER = """
-import json, os, pathlib, sys, time
-flags = dict(argument.lstrip("-").split("=", 1) for argument in sys.argv[1:])
-run_dir = pathlib.Path(flags["run_dir"])
-corpora = flags["corpora"].split(",")
-if "bad" in corpora:
-    print("some output", file=sys.stderr)
-    sys.exit("error: bad/train.tsv:7: expected a tag")
-sys.path.insert(0, os.environ["TESTS"])
-from fake_runs import write_run
-epochs = int(flags["epochs"])
-metrics = run_dir / "metrics.jsonl"
-done = len(metrics.read_text().splitlines()) if metrics.exists() else 0
-print("went on after", done)
-if "slow" in corpora:
-    write_run(run_dir, corpora=tuple(corpora), f1=None, epochs=epochs, epochs_done=1)
-    time.sleep(60)
-write_run(run_dir, flags["structure"], tuple(corpora), 0.5, epochs=epochs)
-"""
+from bioner_tf.experiments.sweep import Resources, run_cells
 
 
 @pytest.fixture
-def trainer(tmp_path, monkeypatch):
-    monkeypatch.setenv("TESTS", os.path.dirname(__file__))
-    path = tmp_path / "trainer.py"
-    path.write_text(TRAINER)
-    return (sys.executable, str(path))
+def trainer():
+    return (sys.executable, fake_trainer.__file__)
 
 
 def cells_of(*mains, **changes):
@@ -217,11 +193,11 @@ def test_killed_cell_goes_on_and_its_failure_is_forgotten(tmp_path, trainer):
     (cell,) = cells_of("a")
     run_dir = write_run(tmp_path / cell.name, corpora=("a",), f1=None, epochs=2, epochs_done=1)
     (run_dir / "failure.json").write_text(json.dumps({"error": "out of memory"}))
-    assert state_of(tmp_path, cell) == sweep.State(1, False, "out of memory")
+    assert state_of(tmp_path, cell) == State(1, False, "out of memory")
     (outcome,) = run_cells(tmp_path, [cell], Resources("data", trainer=trainer), lambda line: None)
     assert outcome.result == FINISHED
     assert (run_dir / "console.log").read_text() == "went on after 1\n"
-    assert state_of(tmp_path, cell) == sweep.State(2, True, None)
+    assert state_of(tmp_path, cell) == State(2, True, None)
 
 
 def test_more_epochs_are_not_finished(tmp_path):

@@ -12,11 +12,16 @@ from absl import flags
 from bioner_tf.cli import app
 from bioner_tf.config import STRUCTURES, TRAIN_ON, ModelConfig, TrainingConfig
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.experiments import sweep
+from bioner_tf.experiments.cell_process import LOG_FILE
+from bioner_tf.experiments.cell_state import FAILED, Outcome, state_of
 from bioner_tf.experiments.collect import Collection, collect_runs
 from bioner_tf.experiments.estimate import Estimator
 from bioner_tf.experiments.markup import LEFT, RIGHT, plain_table
 from bioner_tf.experiments.plan import Cell, Plan, parse_shard, select_cells
+from bioner_tf.experiments.ray_sweep import Cluster, run_cells_on_ray
+from bioner_tf.experiments.sweep import Resources, run_cells
+
+LOCAL, RAY = "local", "ray"
 
 _MODEL = ModelConfig()
 _TRAINING = TrainingConfig()
@@ -59,8 +64,39 @@ ONLY = flags.DEFINE_list(
 )
 MAX_CELLS = flags.DEFINE_integer("max_cells", None, "Only the first so many.", lower_bound=1)
 SHARD = flags.DEFINE_string("shard", "1/1", "Only the i-th of n parts, like 2/8 (for job arrays).")
-JOBS = flags.DEFINE_integer("jobs", 1, "Cells that are trained at once.", lower_bound=1)
-CORES = flags.DEFINE_integer("cores", None, "Cores that they share; by default all.", lower_bound=1)
+RETRIES = flags.DEFINE_integer(
+    "retries", 0, "How often a cell that failed is started again.", lower_bound=0
+)
+EXECUTOR = flags.DEFINE_enum(
+    "executor",
+    LOCAL,
+    [LOCAL, RAY],
+    "What runs the cells: processes of this machine, or Ray, here or on a cluster (extra ray).",
+)
+JOBS = flags.DEFINE_integer(
+    "jobs",
+    None,
+    "Cells that are trained at once; by default one, with Ray as many as it has room for.",
+    lower_bound=1,
+)
+CORES = flags.DEFINE_integer(
+    "cores",
+    None,
+    "Cores of this machine that all cells share; by default all. A cluster has its own.",
+    lower_bound=1,
+)
+RAY_ADDRESS = flags.DEFINE_string(
+    "ray_address",
+    "",
+    "With --executor=ray, the cluster: auto (the one that this machine is part of) or host:port; "
+    "local: a Ray for this sweep alone. Empty: $RAY_ADDRESS if that is set, else local.",
+)
+CELL_CORES = flags.DEFINE_integer(
+    "cell_cores", 2, "With --executor=ray, the cores that a cell asks for.", lower_bound=1
+)
+CELL_GPUS = flags.DEFINE_float(
+    "cell_gpus", 0, "With --executor=ray, the GPUs that a cell asks for, like 1 or 0.5.", 0
+)
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "List the cells and the hours that they will take.")
 
 
@@ -103,7 +139,7 @@ def show(cells: list[Cell], estimator: Estimator) -> None:
     """Lists cells, their states and the hours that are left of them."""
     rows, total, known = [], 0.0, True
     for cell in cells:
-        state = sweep.state_of(SWEEP_DIR.value, cell)
+        state = state_of(SWEEP_DIR.value, cell)
         hours = 0.0 if state.finished else estimator.hours(cell, state.epochs)
         rows.append([cell.name, str(state), "?" if hours is None else f"{hours:.2f}"])
         total, known = total + (hours or 0), known and hours is not None
@@ -111,6 +147,38 @@ def show(cells: list[Cell], estimator: Estimator) -> None:
     basis = estimator.basis(cell.structure for cell in cells)
     missing = "" if known else f"; ?: a corpus is not in {DATA_DIR.value}"
     print(f"\n{len(cells)} cells, {total:.1f} hours left one after another ({basis}{missing})")
+
+
+def cluster_from_flags() -> Cluster | None:
+    """Returns where Ray runs the cells, as the flags say; None where processes here do.
+
+    Raises:
+        UsageError: A flag means nothing to the executor.
+    """
+    if EXECUTOR.value == RAY:
+        return Cluster(
+            RAY_ADDRESS.value, JOBS.value, CORES.value, CELL_CORES.value, CELL_GPUS.value
+        )
+    for flag in (RAY_ADDRESS, CELL_CORES, CELL_GPUS):
+        if flag.present:
+            raise UsageError(
+                f"--{flag.name}: expected --executor={RAY} beside it, got {EXECUTOR.value}; there, "
+                "--jobs share --cores"
+            )
+    return None
+
+
+def run(cells: list[Cell], cluster: Cluster | None) -> list[Outcome]:
+    """Trains cells on a cluster or, where that is None, here; returns what came out."""
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+
+    places = DATA_DIR.value, VECTORS_DIR.value
+    if cluster is not None:
+        return run_cells_on_ray(SWEEP_DIR.value, cells, cluster, *places, RETRIES.value, tell)
+    resources = Resources(*places, JOBS.value or 1, CORES.value, RETRIES.value)
+    return run_cells(SWEEP_DIR.value, cells, resources, tell)
 
 
 def _collect() -> Collection:
@@ -126,18 +194,16 @@ def main(argv: list[str]) -> None:
     cells = select_cells(
         plan_from_flags().cells(), ONLY.value, parse_shard(SHARD.value), MAX_CELLS.value
     )
+    cluster = cluster_from_flags()
     if DRY_RUN.value:
         show(cells, Estimator(DATA_DIR.value, _collect().runs))
         return
-    resources = sweep.Resources(DATA_DIR.value, VECTORS_DIR.value, JOBS.value, CORES.value)
-    outcomes = sweep.run_cells(
-        SWEEP_DIR.value, cells, resources, lambda line: print(line, flush=True)
-    )
-    failed = [outcome for outcome in outcomes if outcome.result == sweep.FAILED]
+    outcomes = run(cells, cluster)
+    failed = [outcome for outcome in outcomes if outcome.result == FAILED]
     if failed:
         raise BionerError(
             f"{len(failed)} of {len(cells)} cells failed, the first of them {failed[0].cell.name}: "
-            f"{failed[0].error}; see {sweep.LOG_FILE} there, and start again what is to be repeated"
+            f"{failed[0].error}; see {LOG_FILE} there, and start again what is to be repeated"
         )
 
 

@@ -125,6 +125,12 @@ DISTRIBUTE = flags.DEFINE_enum(
     "device takes its own batches, gradients are averaged: n devices act as n times --batch_size.",
 )
 SEED = flags.DEFINE_integer("seed", _TRAINING.seed, "Of every random draw.")
+CORES = flags.DEFINE_integer(
+    "cores",
+    None,
+    "Threads for so many cores at most; by default for all that the process may use.",
+    lower_bound=1,
+)
 
 
 def parse_types(values: list[str]) -> dict[str, tuple[str, ...]]:
@@ -190,7 +196,7 @@ def main(argv: list[str]) -> None:
     from bioner_tf.run import train
     from bioner_tf.threads import use_threads
 
-    use_threads()
+    use_threads(CORES.value)
     try:
         train(config, RUN_DIR.value, flags_text)
     except KeyboardInterrupt:

@@ -113,8 +113,20 @@ def read_run(directory: PathLike, name: str) -> Run:
         path=files.root,
         config=RunConfig.load(files.config),
         report=_read_report(files.report),
-        history=_read_history(files.metrics),
+        history=read_history(files.metrics),
     )
+
+
+def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """Reads one record an epoch from a run's ``metrics.jsonl``; none where there is no such file.
+
+    Raises:
+        BionerError: A line of it is damaged.
+    """
+    if not path.exists():
+        return ()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return tuple(_parse(f"{path}:{number}", line) for number, line in enumerate(lines, start=1))
 
 
 def read_failure(directory: PathLike) -> str | None:
@@ -138,13 +150,6 @@ def _read_report(path: Path) -> Mapping[str, Any]:
     if "parameters" not in report:
         raise BionerError(f"{path}: expected the report of a run, got no {'parameters'!r} in it")
     return report
-
-
-def _read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
-    if not path.exists():
-        return ()
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return tuple(_parse(f"{path}:{number}", line) for number, line in enumerate(lines, start=1))
 
 
 def _parse(place: PathLike, text: str) -> Mapping[str, Any]:
