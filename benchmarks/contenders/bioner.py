@@ -1,37 +1,72 @@
-"""bioner_tf itself."""
+"""bioner_tf itself: training, and its Bi-LSTMs alone."""
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from harness import Task
 
 from bioner_tf.config import ModelConfig, TrainingConfig
-from bioner_tf.models import build_tagger
+from bioner_tf.layers import BiLSTM, SideBySide
+from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.threads import use_threads
 from bioner_tf.training import MultiTaskTrainer
 from contenders import workload
 
 
-def build(
-    structure: str, turns: list[dict[str, workload.Batch]], precision: str = "float32"
-) -> Callable[[int], None]:
-    """Returns a function that takes turn k."""
+def build_networks(
+    setting: workload.Setting, precision: str = "float32"
+) -> tuple[ModelConfig, MultiTaskTagger]:
+    """Builds the networks with random weights."""
+    table = np.random.default_rng(1).random((setting.num_words, workload.WORD_DIM), np.float32)
+    table = (table - 0.5) * 0.34
+    config = ModelConfig(
+        structure=setting.structure,
+        word_dim=workload.WORD_DIM,
+        char_dim=workload.CHAR_DIM,
+        char_filters=workload.CHAR_FILTERS,
+        char_width=workload.CHAR_WIDTH,
+        lstm_units=workload.LSTM_UNITS,
+        projection_units=workload.PROJECTION_UNITS,
+        dropout_rate=workload.DROPOUT_RATE,
+        precision=precision,
+    )
+    tags = dict.fromkeys(setting.corpora, workload.TAGS)
+    return config, build_tagger(config, table, workload.NUM_CHARACTERS, tags, seed=1)
+
+
+def build_training(turns: int, precision: str = "float32", **setting: Any) -> list[Task]:
+    """Returns the turns of training."""
     use_threads()
-    table = np.random.default_rng(1).uniform(-0.17, 0.17, (workload.NUM_WORDS, workload.WORD_DIM))
-    config = ModelConfig(structure=structure, word_dim=workload.WORD_DIM, precision=precision)
-    tags = dict.fromkeys(turns[0], workload.TAGS)
-    tagger = build_tagger(config, table.astype(np.float32), workload.NUM_CHARACTERS, tags, seed=1)
-    trainer = MultiTaskTrainer(tagger, TrainingConfig())
-    tensors = [tf.nest.map_structure(tf.constant, turn) for turn in turns]
+    chosen = workload.Setting(**setting)
+    _, tagger = build_networks(chosen, precision)
+    trainer = MultiTaskTrainer(tagger, TrainingConfig(alpha=workload.ALPHA, beta=workload.BETA))
+    tensors = [
+        tf.nest.map_structure(tf.constant, turn) for turn in workload.make_turns(chosen, turns)
+    ]
     signature = tf.nest.map_structure(
         lambda tensor: tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype), tensors[0]
     )
     train = tf.function(trainer.train_step, input_signature=[signature])
-    return lambda number: float(train(tensors[number])["tokens"])
+    return [lambda turn=turn: float(train(turn)["tokens"]) for turn in tensors]
 
 
-def build_bfloat16(structure: str, turns: list[dict[str, workload.Batch]]) -> Callable[[int], None]:
-    """The same with the Bi-LSTMs' matmuls in bfloat16."""
-    return build(structure, turns, "bfloat16")
+def build_bilstms(
+    count: int, batch_size: int, length: int, precision: str = "float32"
+) -> list[Task]:
+    """Returns one pass forward and backward through ``count`` Bi-LSTMs."""
+    use_threads()
+    layer = SideBySide([BiLSTM(workload.LSTM_UNITS) for _ in range(count)], precision)
+    features, lengths = map(tf.constant, workload.make_features(batch_size, length))
+    layer.build([features.shape, lengths.shape])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, features.shape[-1]], tf.float32)])
+    def run(features):
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            outputs = layer((features, lengths), training=True)
+        return tape.gradient(outputs, [features, *layer.trainable_variables])
+
+    return [lambda: run(features)[0].numpy()]
