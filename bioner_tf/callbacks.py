@@ -64,6 +64,11 @@ class LearningRateDecay(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = self._initial * self._factor**epoch
 
 
+def find_spoilt(logs: Mapping[str, Any], corpus: str) -> list[str]:
+    """Which of a corpus's quantities are no longer finite numbers."""
+    return [q for q in ("loss", "gradient_norm") if not math.isfinite(logs[f"{corpus}/{q}"])]
+
+
 class FiniteGuard(keras.callbacks.Callback):
     """Stops training where a loss or a gradient is no longer a finite number.
 
@@ -86,10 +91,7 @@ class FiniteGuard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         """Checks the running means, which the first value that is not finite spoils."""
         for corpus in self._corpora:
-            spoilt = [
-                q for q in ("loss", "gradient_norm") if not math.isfinite(logs[f"{corpus}/{q}"])
-            ]
-            if spoilt:
+            if spoilt := find_spoilt(logs, corpus):
                 rows = self._rows(self._epoch * self.params["steps"] + batch)[corpus]
                 raise BionerError(
                     f"epoch {self._epoch + 1}, turn {batch + 1}: expected finite numbers, got a "
@@ -236,24 +238,16 @@ class Progress(keras.callbacks.Callback):
         """Draws the bar."""
         if not self._bar:
             return
-        steps = self.params["steps"]
+        title = f"epoch {self._epoch + 1}/{self.params['epochs']}"
         seconds = time.monotonic() - self._epoch_began
-        filled = "=" * (_BAR_WIDTH * (batch + 1) // steps)
-        print(
-            f"\repoch {self._epoch + 1}/{self.params['epochs']} [{filled:<{_BAR_WIDTH}}] "
-            f"{batch + 1}/{steps} turns  {(batch + 1) / seconds:.1f} turns/s  "
-            f"{_clock((steps - batch - 1) * seconds / (batch + 1))} left \033[K",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
+        draw_bar(title, batch + 1, self.params["steps"], seconds)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Prints the epoch's line."""
         self._done += 1
         now = time.monotonic()
         if self._bar:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            clear_bar()
         loss = sum(float(logs[f"{corpus}/loss"]) for corpus in self._corpora)
         parts = [f"epoch {epoch + 1}/{self.params['epochs']}", f"loss {loss:.3f}"]
         if f"{self._main}/devel_f1" in logs:
@@ -262,11 +256,29 @@ class Progress(keras.callbacks.Callback):
         tokens = float(logs["tokens"])
         parts.append(f"{tokens / (now - self._epoch_began):,.0f} tokens/s")
         remaining = self.params["epochs"] - epoch - 1
-        parts.append(f"{_clock(remaining * (now - self._began) / self._done)} left")
+        parts.append(f"{format_clock(remaining * (now - self._began) / self._done)} left")
         print("  ".join(parts), flush=True)
 
 
-def _clock(seconds: float) -> str:
+def draw_bar(title: str, done: int, turns: int, seconds: float) -> None:
+    """Draws on the terminal behind stderr how many turns are done, after so many seconds."""
+    filled = "=" * (_BAR_WIDTH * done // turns)
+    print(
+        f"\r{title} [{filled:<{_BAR_WIDTH}}] {done}/{turns} turns  {done / seconds:.1f} turns/s  "
+        f"{format_clock((turns - done) * seconds / done)} left \033[K",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def clear_bar() -> None:
+    """Removes what ``draw_bar`` has drawn."""
+    print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def format_clock(seconds: float) -> str:
+    """Writes seconds as hours, minutes and seconds: ``1:02:03``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}"

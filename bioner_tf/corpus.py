@@ -20,6 +20,7 @@ from bioner_tf import tags as tag_schemes
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import PathLike, write_text_atomically
 
+SPLITS = ("train", "devel", "test")
 SPLIT_SUFFIX = ".tsv"
 DOCUMENT_MARK = "-DOCSTART-"
 
@@ -64,7 +65,7 @@ class Corpus:
 def read_corpus(
     data_dir: PathLike,
     name: str,
-    splits: Sequence[str] = ("train", "devel", "test"),
+    splits: Sequence[str] = SPLITS,
     strict: bool = False,
     types: Iterable[str] | None = None,
 ) -> Corpus:

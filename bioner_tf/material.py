@@ -13,7 +13,14 @@ import numpy as np
 
 from bioner_tf import vocabulary as vocabularies
 from bioner_tf.config import RANDOM_WORD_DIM, ModelConfig, RunConfig
-from bioner_tf.corpus import Corpus, Sentence, fingerprint, keep_fraction, read_corpus
+from bioner_tf.corpus import (
+    SPLITS,
+    Corpus,
+    Sentence,
+    fingerprint,
+    keep_fraction,
+    read_corpus,
+)
 from bioner_tf.embeddings import Coverage, build_embedding_table, load_vectors
 from bioner_tf.files import PathLike
 from bioner_tf.pipeline import EncodedSplit, Forms
@@ -87,7 +94,7 @@ class Material:
         vocabularies: Built from the training sentences and the vectors.
         word_table: float32 (words, word_dim), the initial word vectors.
         coverage: How much of each corpus's training text has a vector.
-        forms: Every distinct token of all splits.
+        forms: Every distinct token of the splits that were read.
         encoded_training: ``training`` as numbers.
     """
 
@@ -126,15 +133,19 @@ class Material:
         }
 
 
-def gather(config: RunConfig) -> Material:
+def gather(config: RunConfig, splits: Sequence[str] = SPLITS) -> Material:
     """Reads and encodes all that a run needs.
+
+    Args:
+        config: The run.
+        splits: What is read of each corpus; at least what the run trains on.
 
     Raises:
         BionerError: A corpus or the vectors cannot be read.
     """
     data = config.data
     corpora = {
-        name: read_corpus(data.data_dir, name, strict=data.strict, types=data.types.get(name))
+        name: read_corpus(data.data_dir, name, splits, data.strict, data.types.get(name))
         for name in data.corpora
     }
     for name, corpus in corpora.items():

@@ -1,24 +1,26 @@
-"""Ranks auxiliary corpora for a main corpus without training: seconds instead of hours.
+"""Ranks auxiliary corpora for a main corpus before training: seconds or minutes instead of hours.
 
-It compares their words, mentions, labels and contexts. That is a hint, no proof: the ranking is
-held against what was really trained where --sweep_dir has it.
+It compares their words, mentions, labels and contexts and, with --steps, the gradients of a tagger
+that learns from all of them for a short while. That is a hint, no proof: the ranking is held
+against what was really trained where --sweep_dir has it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from absl import flags
 
 from bioner_tf.cli import app
+from bioner_tf.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from bioner_tf.corpus import read_corpus
 from bioner_tf.errors import UsageError
 from bioner_tf.experiments.collect import collect_runs
 from bioner_tf.experiments.markup import LEFT, RIGHT, plain_table
 from bioner_tf.experiments.partner import (
     CorpusText,
-    Indicators,
     indicators,
     measured_scores,
     rank,
@@ -33,6 +35,21 @@ CANDIDATES = flags.DEFINE_list(
 SWEEP_DIR = flags.DEFINE_string(
     "sweep_dir", None, "Runs of cross_sharing to hold the ranking against (see bioner-sweep)."
 )
+STEPS = flags.DEFINE_integer(
+    "steps",
+    0,
+    "Turns (a batch of each corpus) of a fully shared tagger whose gradients are compared in the "
+    "second half; 0: none, corpora only.",
+    lower_bound=0,
+)
+VECTORS = flags.DEFINE_string(
+    "vectors", "", "With --steps: word vectors (GloVe or word2vec, also .gz); empty: random ones."
+)
+SEED = flags.DEFINE_integer(
+    "seed", TrainingConfig.seed, "With --steps: of every random draw.", lower_bound=0
+)
+# Of so few partners a rank correlation is one of two or three numbers, whatever the ranking.
+_FEW = 3
 
 
 def _read(name: str) -> CorpusText:
@@ -44,24 +61,53 @@ def _candidates() -> list[str]:
     names = CANDIDATES.value or sorted(
         path.parent.name for path in Path(DATA_DIR.value).glob("*/train.tsv")
     )
-    names = [name for name in names if name != MAIN.value]
+    names = [name for name in dict.fromkeys(names) if name != MAIN.value]
     if not names:
         raise UsageError("--candidates: expected a corpus beside the main one, got none")
     return names
 
 
+def _gradients(candidates: Sequence[str]) -> dict[str, float]:
+    config = RunConfig(
+        # Words that no corpus has would only take memory.
+        DataConfig(DATA_DIR.value, (MAIN.value, *candidates), VECTORS.value, max_vector_words=0),
+        ModelConfig(structure="fully_shared", dropout_rate=0.0),
+        TrainingConfig(seed=SEED.value),
+    )
+
+    from bioner_tf.experiments.agreement import measure_agreement
+    from bioner_tf.threads import use_threads
+
+    use_threads()
+    return measure_agreement(config, STEPS.value)
+
+
+def _correlation(scores: Mapping[str, float], measured: Mapping[str, float]) -> str:
+    names = list(measured)
+    value = rank_correlation([scores[n] for n in names], [measured[n] for n in names])
+    return "not defined" if value is None else f"{value:+.2f}"
+
+
 def main(argv: list[str]) -> None:
     """Ranks."""
     del argv
-    text = _read(MAIN.value)
-    found = {name: indicators(text, _read(name)) for name in _candidates()}
-    scores = rank(found)
+    if VECTORS.value and not STEPS.value:
+        raise UsageError("--vectors: expected together with --steps=N, got --steps=0")
+    candidates = _candidates()
     measured: dict[str, float] = {}
     if SWEEP_DIR.value is not None:
-        measured = measured_scores(collect_runs(SWEEP_DIR.value).runs, MAIN.value, found)
-    header = ["with " + MAIN.value, "score", *(f.name for f in dataclasses.fields(Indicators))]
+        measured = measured_scores(collect_runs(SWEEP_DIR.value).runs, MAIN.value, candidates)
+    text = _read(MAIN.value)
+    found = {name: indicators(text, _read(name)) for name in candidates}
+    told = ""
+    if STEPS.value:
+        told = f" (without gradients: {_correlation(rank(found), measured)})"
+        gradients = _gradients(candidates)
+        found = {n: dataclasses.replace(i, gradients=gradients[n]) for n, i in found.items()}
+    scores = rank(found)
+    header = ["with " + MAIN.value, "score", *found[candidates[0]].measured()]
     rows = [
-        [name, f"{score:+.2f}", *(f"{value:.3f}" for value in dataclasses.astuple(found[name]))]
+        [name, f"{score:+.2f}", *(f"{value:.3f}" for value in found[name].measured().values())]
         for name, score in scores.items()
     ]
     if measured:
@@ -70,12 +116,11 @@ def main(argv: list[str]) -> None:
             row.append(f"{100 * measured[row[0]]:.2f}" if row[0] in measured else "not run")
     print(plain_table(header, rows, [LEFT] + [RIGHT] * (len(header) - 1)))
     if measured:
-        trained = [name for name in scores if name in measured]
-        correlation = rank_correlation(
-            [scores[name] for name in trained], [measured[name] for name in trained]
+        few = "; of so few it means nothing" if len(measured) < _FEW else ""
+        print(
+            f"\nrank correlation with the test F1 of {len(measured)} trained partners: "
+            f"{_correlation(scores, measured)}{told}{few}"
         )
-        told = "not defined" if correlation is None else f"{correlation:+.2f}"
-        print(f"\nrank correlation with the test F1 of {len(trained)} trained partners: {told}")
 
 
 def entry() -> None:

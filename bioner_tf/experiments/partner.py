@@ -1,9 +1,9 @@
-"""Which auxiliary corpus will help? Indicators from the corpora alone, in seconds.
+"""Which auxiliary corpus will help? Indicators from the corpora alone, in seconds, and the ranking.
 
 Source: the paper names as its limitation that nobody can tell before training. These indicators are
 ours: they ask whether the auxiliary corpus talks about the same things in the same words, and
 whether what it calls an entity is what the main corpus calls one. Types are not compared: the
-structures share what the Bi-LSTMs see, not the tags.
+structures share what the Bi-LSTMs see, not the tags. ``agreement`` adds one that is learned.
 """
 
 from __future__ import annotations
@@ -46,12 +46,19 @@ class Indicators:
         labels: The correlation, over the main corpus's tokens, of being in an entity with how
             often the auxiliary corpus has that word in an entity.
         contexts: The same of the words before and behind.
+        gradients: How far the candidate pulls a shared tagger's weights the main corpus's way (see
+            ``agreement``); None where that was not measured.
     """
 
     words: float
     mentions: float
     labels: float
     contexts: float
+    gradients: float | None = None
+
+    def measured(self) -> dict[str, float]:
+        """Those that were measured, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def indicators(main: CorpusText, candidate: CorpusText) -> Indicators:
@@ -68,14 +75,14 @@ def rank(found: Mapping[str, Indicators]) -> dict[str, float]:
     """Scores candidates against each other.
 
     Args:
-        found: The indicators of each, for one main corpus.
+        found: The indicators of each, for one main corpus; the same ones measured of all.
 
     Returns:
         By candidate, best first, the mean over the indicators of how many standard deviations it
         is above the candidates' average; 0 of a single one.
     """
     names = list(found)
-    values = np.array([dataclasses.astuple(found[name]) for name in names], np.float64)
+    values = np.array([list(found[name].measured().values()) for name in names], np.float64)
     spread = values.std(axis=0)
     deviations = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)
     scores = dict(zip(names, deviations.mean(axis=1).tolist()))

@@ -1,0 +1,176 @@
+"""Gradients that agree: against arithmetic by hand, and on corpora of which the answer is known."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bioner_tf.config import TrainingConfig
+from bioner_tf.corpus import read_split
+from bioner_tf.errors import BionerError
+from bioner_tf.experiments.agreement import cosines, measure_agreement
+from bioner_tf.training import MultiTaskTrainer
+from tests.small import make_tagger, make_turn
+from tests.tiny import make_config, run_commands, write_corpus
+
+
+def fully_shared(data_dir, corpora, **changes):
+    return make_config(data_dir, corpora, "fully_shared", dropout_rate=0.0, **changes)
+
+
+def write_known(data_dir):
+    """A corpus, one of the same sentences, and one of those with their tags at other tokens."""
+    write_corpus(data_dir, "genes", sentences=60)
+    shutil.copytree(data_dir / "genes", data_dir / "same")
+    sentences = read_split(data_dir / "genes/train.tsv").sentences
+    tags = np.random.default_rng(0).permutation([tag for s in sentences for tag in s.tags])
+    drawn = iter(tag.replace("I-", "B-") for tag in tags)
+    rows = ("".join(f"{token}\t{next(drawn)}\n" for token in s.tokens) for s in sentences)
+    (data_dir / "shuffled").mkdir()
+    (data_dir / "shuffled/train.tsv").write_text("\n".join(rows), encoding="utf-8")
+    for name in ("genes", "same"):
+        (data_dir / name / "test.tsv").unlink()
+
+
+@pytest.fixture
+def trainer():
+    tagger = make_tagger("fully_shared", ["a", "b", "c"], dropout_rate=0.0)
+    return MultiTaskTrainer(tagger, TrainingConfig())
+
+
+def shared_variables(tagger):
+    names = ("char_cnn", "side_by_side", "shared.projection")
+    found = [v for v in tagger.variables() if v.name.startswith(names)]
+    # Characters' vectors, a convolution, two LSTMs and a projection.
+    assert len(found) == 1 + 2 + 6 + 2
+    return found
+
+
+def test_cosines_are_those_of_the_shared_weights_gradients(trainer) -> None:
+    tagger = trainer.tagger
+    turn = make_turn(tagger)
+    gradients = {}
+    for corpus in tagger.corpora:
+        batch = dict(turn[corpus])
+        tags = batch.pop("tag_ids")
+        with tf.GradientTape() as tape:
+            emissions = tagger.networks[corpus](batch, training=True)["emissions"]
+            crf = tagger.crfs[corpus]
+            loss = sum(crf.negative_log_likelihood(emissions, tags, batch["lengths"]))
+        parts = tape.gradient(loss, shared_variables(tagger))
+        gradients[corpus] = [
+            tf.convert_to_tensor(part).numpy().astype(np.float64) for part in parts
+        ]
+
+    def product(one, other):
+        return sum(np.sum(x * y) for x, y in zip(gradients[one], gradients[other]))
+
+    expected = [product("a", c) / np.sqrt(product("a", "a") * product(c, c)) for c in ("b", "c")]
+    np.testing.assert_allclose(cosines(trainer, turn), expected, rtol=1e-4, atol=1e-6)
+    assert max(np.abs(expected)) > 0.01
+
+
+def test_a_step_on_the_candidate_changes_the_main_loss_by_as_much_as_the_cosine_says(
+    trainer,
+) -> None:
+    tagger = trainer.tagger
+    turn = make_turn(tagger, seed=3)
+    shared = shared_variables(tagger)
+    agreement = cosines(trainer, turn)[0].numpy()
+
+    def main_loss():
+        return trainer.batch_losses("a", turn["a"])["loss"].numpy()
+
+    def direction(corpus):
+        with tf.GradientTape() as tape:
+            loss = trainer.batch_losses(corpus, turn[corpus])["loss"]
+        gradient = [tf.convert_to_tensor(g) for g in tape.gradient(loss, shared)]
+        norm = tf.linalg.global_norm(gradient)
+        return [g / norm for g in gradient]
+
+    def slope(steps, length=0.02):
+        """How fast the loss falls, by central differences."""
+        losses = []
+        for sign in (-1, 2, -1):
+            for variable, step in zip(shared, steps):
+                variable.assign_sub(sign * length * step)
+            losses.append(main_loss())
+        return (losses[0] - losses[1]) / (2 * length)
+
+    own, other = slope(direction("a")), slope(direction("b"))
+    assert own > 0
+    assert other / own == pytest.approx(agreement, abs=0.01)
+
+
+def test_gradients_of_nothing_agree_with_nothing(trainer) -> None:
+    for corpus in ("a", "b"):
+        crf = trainer.tagger.crfs[corpus]
+        for variable in crf.trainable_variables:
+            variable.assign(tf.zeros_like(variable))
+    assert cosines(trainer, make_turn(trainer.tagger)).numpy().tolist() == [0.0, 0.0]
+
+
+@pytest.fixture
+def eagerly():
+    """Runs functions op by op: for a few turns building their graphs takes longer."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_seed_has_one_answer_and_no_test_split_is_read(tmp_path, capsys) -> None:
+    write_known(tmp_path)
+    (tmp_path / "genes/devel.tsv").unlink()
+    first, again, other = (
+        measure_agreement(fully_shared(tmp_path, ["genes", "same"], seed=seed), 2)
+        for seed in (1, 1, 2)
+    )
+    assert list(first) == ["same"]
+    assert first == again != other
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["turn 1/2", "turn 2/2"] * 3
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_numbers_that_are_not_finite_are_told(tmp_path, capsys) -> None:
+    write_known(tmp_path)
+    config = fully_shared(tmp_path, ["genes", "same"], learning_rate=1e30)
+    with pytest.raises(
+        BionerError, match=r"turn 1: .* gradient_norm of same that is not; .* \d+, "
+    ):
+        measure_agreement(config, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_corpus_agrees_and_one_of_shuffled_tags_does_not(tmp_path, seed) -> None:
+    write_known(tmp_path)
+    config = fully_shared(
+        tmp_path, ["genes", "shuffled", "same"], seed=seed, batch_size=16, learning_rate=0.01
+    )
+    found = measure_agreement(config, 60)
+    assert found["same"] > 0.2
+    assert found["shuffled"] < found["same"] - 0.2
+
+
+@pytest.mark.slow
+def test_command_ranks_with_gradients(tmp_path) -> None:
+    write_known(tmp_path)
+    shutil.copy(tmp_path / "same/devel.tsv", tmp_path / "shuffled/devel.tsv")
+    line = [f"--data_dir={tmp_path}", "--main=genes", "--steps=4"]
+    both, one = run_commands(
+        "partner",
+        "bioner_tf.experiments.agreement",
+        [line, [*line, "--candidates=same"]],
+        tmp_path / "out",
+    )
+    assert (both.code, one.code) == (0, 0)
+    header, *rows = (line.split() for line in both.out.splitlines() if line)
+    assert header[-1] == "gradients"
+    assert {row[0] for row in rows} == {"same", "shuffled"}
+    assert "turn 4/4" in both.err
+    assert len(one.out.splitlines()) == 2
