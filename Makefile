@@ -18,7 +18,7 @@ help:
 	@echo 'make run        train a small tagger on the demo corpora and tag a text with it'
 	@echo 'make test       check format, lint and types, then run the tests'
 	@echo 'make test-slow  run the tests that need minutes'
-	@echo 'make bench      measure the speed of a training step'
+	@echo 'make bench      measure speed and growth, minutes; the tables go into docs/performance.md'
 	@echo 'make lint       check format, lint and types only'
 	@echo 'make clean      remove what the other targets have written, except $(VENV)'
 
@@ -39,7 +39,11 @@ test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
 
 bench: $(INSTALLED)
+	$(BIN)/python benchmarks/bilstm.py
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/tagging.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/report.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

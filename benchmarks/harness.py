@@ -213,19 +213,23 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def usable(contenders: Sequence[str]) -> list[str]:
-    """Leaves out, and says so, those that need what this machine has not."""
+    """Leaves out PyTorch's, and says so, where it is not installed."""
+    missing = [name for name in contenders if "pytorch" in name]
+    if not missing or importlib.util.find_spec("torch") is not None:
+        return list(contenders)
+    print(f"without {', '.join(missing)}: no torch here (pip install '.[bench]')")
+    return [name for name in contenders if name not in missing]
+
+
+def without_bfloat16(contenders: Sequence[str]) -> list[str]:
+    """Leaves out bfloat16, and says so, where bioner_tf would take float32 instead."""
     from bioner_tf.processor import supports_bfloat16
 
-    kept = list(contenders)
-    for needed, is_there, word in (
-        ("torch", importlib.util.find_spec("torch") is not None, "pytorch"),
-        ("a processor with bfloat16", supports_bfloat16(), "bfloat16"),
-    ):
-        missing = [name for name in kept if word in name]
-        if missing and not is_there:
-            print(f"without {', '.join(missing)}: no {needed} here (pip install '.[bench]')")
-            kept = [name for name in kept if name not in missing]
-    return kept
+    missing = [name for name in contenders if "bfloat16" in name]
+    if not missing or supports_bfloat16():
+        return list(contenders)
+    print(f"without {', '.join(missing)}: bfloat16 is not fast here")
+    return [name for name in contenders if name not in missing]
 
 
 def choose(parser: argparse.ArgumentParser, given: str, known: Iterable[str]) -> list[str]:

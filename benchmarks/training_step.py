@@ -106,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     structures = harness.choose(parser, options.structures, workload.WIRINGS)
     contenders = harness.usable(harness.choose(parser, options.contenders, CONTENDERS))
+    contenders = harness.without_bfloat16(contenders)
 
     record = {"machine": harness.machine(), "rounds": options.rounds, "structures": {}}
     print(json.dumps(record["machine"]))

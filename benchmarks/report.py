@@ -1,0 +1,180 @@
+"""Puts what the benchmarks have written into the tables of docs/performance.md.
+
+    python benchmarks/report.py
+
+A table stands in the document between two marks, ``<!-- table NAME -->`` and ``<!-- end -->``; the
+text around the tables is left as it is, and so is the table of a benchmark that has not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Callable
+
+import harness
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
+_TABLE = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Record = Mapping[str, Any]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lays out a Markdown table, the first column to the left and all others to the right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _origin(record: Record) -> str:
+    machine = record["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['date'][:10]}, "
+        f"Python {machine['python']}, {versions}\n"
+    )
+
+
+def _contender_rows(groups: Mapping[str, Record]) -> Iterable[list[str]]:
+    for group, summary in groups.items():
+        for contender, found in summary["contenders"].items():
+            first, third = found["quartiles"]
+            yield [
+                group,
+                contender,
+                f"{found['median']:.1f}",
+                f"{first:.1f} – {third:.1f}",
+                f"{found['times_bioner']:.2f}" if "times_bioner" in found else "",
+                f"{found['share_of_sgemm']:.0%}",
+            ]
+
+
+def training(record: Record) -> str:
+    """The table of training steps."""
+    header = ["structure", "contender", "ms an update", "quartiles", "x bioner", "of sgemm"]
+    return table(header, _contender_rows(record["structures"])) + "\n" + _origin(record)
+
+
+def bilstm(record: Record) -> str:
+    """The table of Bi-LSTMs."""
+    header = ["Bi-LSTMs", "contender", "ms", "quartiles", "x bioner", "of sgemm"]
+    return table(header, _contender_rows(record["counts"])) + "\n" + _origin(record)
+
+
+def tagging(record: Record) -> str:
+    """The tables of tagging: contenders, commands, cold starts."""
+    rows = [
+        [
+            size,
+            contender,
+            f"{found['median']:,.0f}",
+            f"{found['times_signature']:.2f}" if "times_signature" in found else "",
+            f"{found['share_of_sgemm']:.0%}",
+            f"{found['p50']:.1f}",
+            f"{found['p99']:.1f}",
+        ]
+        for size, summary in record["batches"].items()
+        for contender, found in summary["contenders"].items()
+    ]
+    header = [
+        "texts a call",
+        "contender",
+        "tokens/s",
+        "x signature",
+        "of sgemm",
+        "p50 ms",
+        "p99 ms",
+    ]
+    parts = [table(header, rows)]
+    if "commands" in record:
+        rows = [
+            [f"`{command}`", f"{found['median']:,.0f}", f"{found['start_seconds']:.1f}"]
+            for command, found in record["commands"].items()
+        ]
+        parts.append(table(["command", "tokens/s", "s to start and tag one text"], rows))
+    rows = [
+        [way, *(f"{found[part]:.2f}" for part in ("import", "load", "answer", "total"))]
+        for way, found in record["cold_start"].items()
+    ]
+    parts.append(table(["cold start, s", "import", "load", "first answer", "total"], rows))
+    return "\n".join([*parts, _origin(record)])
+
+
+def growth(record: Record) -> str:
+    """The table of growth."""
+    rows = []
+    for axis, summary in record["axes"].items():
+        rows += [
+            [axis, f"{p['value']:,}", f"{p['ms']:.1f}", f"{p['megabytes']:,.0f}"]
+            for p in summary["points"]
+        ]
+        exponents = (summary["time_exponent"], summary["memory_exponent"])
+        rows.append([axis, "**exponent**", *(f"**{value:.2f}**" for value in exponents)])
+    return table(["varied", "value", "ms an update", "MB at most"], rows) + "\n" + _origin(record)
+
+
+def pipeline(record: Record) -> str:
+    """The table of padding, and the share of waiting."""
+    rows = [
+        [corpus, f"{shares['drawn']:.1%}", f"{shares['shuffling']:.1%}"]
+        for corpus, shares in record["padding"].items()
+    ]
+    waiting = (
+        f"\n{1e3 * record['seconds']:.0f} ms a turn, of which {record['waiting']:.1%} pass waiting "
+        "for data.\n\n"
+    )
+    header = ["corpus", "padding", "by shuffling alone"]
+    return table(header, rows) + waiting + _origin(record)
+
+
+def memory(record: Record) -> str:
+    """The table of peaks."""
+    corpora = ", ".join(record["corpora"])
+    found = {f"`bioner-train`, {corpora}": record["training"]}
+    for size, tagged in record["tagging"].items():
+        found[f"`bioner-tag`, {size} MB of text"] = tagged
+    rows = [[name, f"{f['megabytes']:,.0f}", f"{f['seconds']:.0f}"] for name, f in found.items()]
+    return table(["command", "MB at most", "seconds"], rows) + "\n" + _origin(record)
+
+
+# By the name of the table: which file, and what makes the table of it.
+TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
+    "training": ("training_step", training),
+    "bilstm": ("bilstm", bilstm),
+    "tagging": ("tagging", tagging),
+    "growth": ("growth", growth),
+    "pipeline": ("pipeline", pipeline),
+    "memory": ("memory", memory),
+}
+
+
+def fill(text: str, results: Path) -> str:
+    """Returns a document with the tables of what ``results`` holds."""
+
+    def replace(match: re.Match[str]) -> str:
+        begin, name, end = match.groups()
+        file, make = TABLES[name]
+        path = results / f"{file}.json"
+        if not path.exists():
+            print(f"{name}: not run ({path.name} is not there)")
+            return match.group()
+        return f"{begin}\n{make(json.loads(path.read_text()))}\n{end}"
+
+    return _TABLE.sub(replace, text)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fills the document in."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=harness.RESULTS)
+    parser.add_argument("--document", type=Path, default=DOCUMENT)
+    options = parser.parse_args(arguments)
+    text = options.document.read_text(encoding="utf-8")
+    options.document.write_text(fill(text, options.results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
