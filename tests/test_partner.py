@@ -13,6 +13,7 @@ from bioner_tf.experiments.collect import collect_runs
 from bioner_tf.experiments.partner import (
     CorpusText,
     Indicators,
+    describe_mean,
     indicators,
     measured_scores,
     rank,
@@ -81,6 +82,19 @@ def test_ranking_is_by_the_mean_of_standard_deviations():
     assert rank({"only": near}) == {"only": 0.0}
 
 
+def test_gradients_count_as_much_as_any_other_indicator():
+    near, far = Indicators(0.9, 0.5, 0.4, 0.3, 0.1), Indicators(0.7, 0.1, 0.2, 0.3, 0.2)
+    # Three of five for the one, one for the other.
+    scores = rank({"far": far, "near": near})
+    assert list(scores.items()) == [("near", pytest.approx(0.4)), ("far", pytest.approx(-0.4))]
+
+
+def test_mean_is_told_with_its_standard_error():
+    values = [0.1, 0.2, 0.4]
+    assert describe_mean(values) == f"0.233 ± {stats.sem(values):.3f}"
+    assert describe_mean([0.5]) == "0.500"
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_rank_correlation_is_spearmans(seed):
     values, others = np.random.default_rng(seed).integers(0, 4, size=(2, 8))
@@ -126,4 +140,29 @@ def test_command_ranks_and_compares(tmp_path):
     lines = [line.split() for line in done.stdout.splitlines()]
     assert [line[0] for line in lines[1:3]] == ["near", "far"]
     assert lines[1][-1] == "70.00"
-    assert "2 trained partners: +1.00" in done.stdout
+    assert "2 trained partners: +1.00; of so few it means nothing" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--vectors=words.bin"], "--vectors: expected together with --steps=N"),
+        (["--steps=-1"], "--steps"),
+    ],
+)
+def test_wrong_flags_are_refused_in_one_line(flags, told):
+    command = "from bioner_tf.cli import partner; partner.entry()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "--data_dir=data", "--main=main", *flags],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_command_of_corpora_alone_imports_no_tensorflow():
+    command = "import sys, bioner_tf.cli.partner; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0

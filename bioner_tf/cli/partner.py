@@ -8,6 +8,7 @@ against what was really trained where --sweep_dir has it.
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from bioner_tf.experiments.collect import collect_runs
 from bioner_tf.experiments.markup import LEFT, RIGHT, plain_table
 from bioner_tf.experiments.partner import (
     CorpusText,
+    describe_mean,
     indicators,
     measured_scores,
     rank,
@@ -67,7 +69,7 @@ def _candidates() -> list[str]:
     return names
 
 
-def _gradients(candidates: Sequence[str]) -> dict[str, float]:
+def _gradients(candidates: Sequence[str]) -> dict[str, list[float]]:
     config = RunConfig(
         # Words that no corpus has would only take memory.
         DataConfig(DATA_DIR.value, (MAIN.value, *candidates), VECTORS.value, max_vector_words=0),
@@ -99,17 +101,24 @@ def main(argv: list[str]) -> None:
         measured = measured_scores(collect_runs(SWEEP_DIR.value).runs, MAIN.value, candidates)
     text = _read(MAIN.value)
     found = {name: indicators(text, _read(name)) for name in candidates}
+    gradients: dict[str, list[float]] = {}
     told = ""
     if STEPS.value:
         told = f" (without gradients: {_correlation(rank(found), measured)})"
         gradients = _gradients(candidates)
-        found = {n: dataclasses.replace(i, gradients=gradients[n]) for n, i in found.items()}
+        found = {
+            name: dataclasses.replace(each, gradients=statistics.fmean(gradients[name]))
+            for name, each in found.items()
+        }
     scores = rank(found)
     header = ["with " + MAIN.value, "score", *found[candidates[0]].measured()]
     rows = [
         [name, f"{score:+.2f}", *(f"{value:.3f}" for value in found[name].measured().values())]
         for name, score in scores.items()
     ]
+    if gradients:
+        for row in rows:
+            row[-1] = describe_mean(gradients[row[0]])
     if measured:
         header.append("test F1")
         for row in rows:
@@ -121,6 +130,8 @@ def main(argv: list[str]) -> None:
             f"\nrank correlation with the test F1 of {len(measured)} trained partners: "
             f"{_correlation(scores, measured)}{told}{few}"
         )
+    elif SWEEP_DIR.value is not None:
+        print(f"\n{SWEEP_DIR.value}: no run of cross_sharing with one of them has ended")
 
 
 def entry() -> None:

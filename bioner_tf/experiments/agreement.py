@@ -30,7 +30,7 @@ _LINES = 10
 _MEANINGS = {"O": 0, "B": 1, "S": 1, "I": 2, "E": 2}
 
 
-def measure_agreement(config: RunConfig, turns: int) -> dict[str, float]:
+def measure_agreement(config: RunConfig, turns: int) -> dict[str, list[float]]:
     """Trains for some turns and compares gradients.
 
     Args:
@@ -39,7 +39,7 @@ def measure_agreement(config: RunConfig, turns: int) -> dict[str, float]:
         turns: How many, 1 or more.
 
     Returns:
-        For each candidate the mean, over the second half of the turns, of ``cosines``.
+        For each candidate its ``cosines``, one a turn of the second half.
 
     Raises:
         BionerError: A corpus or the vectors cannot be read, or a number is not finite.
@@ -78,7 +78,7 @@ def measure_agreement(config: RunConfig, turns: int) -> dict[str, float]:
         logs = {name: float(value) for name, value in train(turn).items()}
         _check_finite(logs, number, rows)
         progress.show(number + 1, logs)
-    return dict(zip(tagger.corpora[1:], np.mean(found, axis=0).tolist()))
+    return dict(zip(tagger.corpora[1:], np.transpose(found).tolist()))
 
 
 def start_alike(crf: StaticCRF, tags: Sequence[str], seed: int) -> None:

@@ -89,6 +89,14 @@ def rank(found: Mapping[str, Indicators]) -> dict[str, float]:
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
+def describe_mean(values: Sequence[float]) -> str:
+    """Writes a mean and its standard error, which a single value has not: ``0.123 ± 0.045``."""
+    mean = f"{np.mean(values):.3f}"
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {np.std(values, ddof=1) / len(values) ** 0.5:.3f}"
+
+
 def rank_correlation(values: Sequence[float], others: Sequence[float]) -> float | None:
     """Spearman's rank correlation, ties sharing their mean rank; None where it is not defined."""
     if len(values) < 2:
