@@ -16,6 +16,7 @@ and gradients, for the same weights.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -77,7 +78,10 @@ def run_lstm(
     weights = tf.concat([kernel, bias[None], shut[None]], 0)
     course = _BACKWARD if backward else _FORWARD
     if not training:
-        return _infer(inputs, weights, recurrent_kernel, course, precision)
+        # As tensors: of variables, the function would get handles and read them itself.
+        recurrent_kernel = tf.convert_to_tensor(recurrent_kernel)
+        infer = _inference(inputs.shape[-1], units, course, precision)
+        return infer(inputs, weights, recurrent_kernel)
 
     @tf.custom_gradient
     def run(inputs, weights, recurrent_kernel):
@@ -129,8 +133,19 @@ class _Course(NamedTuple):
 _FORWARD, _BACKWARD = _Course(before=0, behind=1), _Course(before=1, behind=0)
 
 
+@functools.cache
+def _inference(width, units, course, precision):
+    """The recurrence alone, for LSTMs of one size and direction.
+
+    A function by itself, so that a saved graph holds it once, however many LSTMs it runs.
+    """
+    shapes = ((None, None, width), (width, 4 * units), (units, 4 * units))
+    signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
+    infer = functools.partial(_infer, course=course, precision=precision)
+    return tf.function(infer, input_signature=signature)
+
+
 def _infer(inputs, weights, recurrent_kernel, course, precision):
-    """The recurrence alone."""
     projected = _project(inputs, weights, precision)
     multiplier = tf.cast(recurrent_kernel, precision)
     steps, batch, _ = tf.unstack(tf.shape(inputs))

@@ -1,8 +1,9 @@
 """A trained tagger as a SavedModel that takes raw text: the signatures, and how they are exported.
 
 The graph holds core TensorFlow ops only and no Keras object, so it loads wherever TensorFlow does,
-without this package. What it needs of a tagger is a :class:`ServedTagger`: for each corpus its tags
-and a function from ids to potentials, the variables these functions use, and two vocabulary files.
+without this package. What it needs of a tagger is a :class:`ServedTagger`: a function from ids to
+features, for each corpus its tags and a function from features to potentials, and two vocabulary
+files.
 
 Signatures (every output is dense, the batch in dimension 0; offsets count Unicode code points,
 half-open; see ``text.py`` for what a character, a token and a sentence are):
@@ -47,6 +48,7 @@ from bioner_tf.files import (
     write_text_atomically,
 )
 from bioner_tf.model_card import write_model_card
+from bioner_tf.packing import PackedWeights, TracedFunction
 from bioner_tf.tagger import METADATA_FORMAT, METADATA_PATH
 from bioner_tf.text import Tokens, cut_sentences, encode, split_sentences, tokenise
 from bioner_tf.vocabulary import FIRST_ID, PADDING_ID
@@ -61,8 +63,10 @@ _CHUNK_TOKENS = 4096
 
 _WARMUP_TEXT = "Mutations in BRCA1 cause breast cancer. It was found in 1994."
 
-# word_ids, lengths, char_ids, form_ids -> potentials: see ServedCorpus.
-Network = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+# word_ids, lengths, char_ids, form_ids -> features: see ServedTagger.
+Encode = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], Sequence[tf.Tensor]]
+# features, lengths -> potentials: see ServedCorpus.
+Score = Callable[[Sequence[tf.Tensor], tf.Tensor], tf.Tensor]
 Outputs = Mapping[str, tf.Tensor]
 
 
@@ -73,16 +77,14 @@ class ServedCorpus:
     Attributes:
         name: The corpus's name, any string; signatures carry it with unusual characters replaced.
         tags: Its tags by id, ``"O"`` among them, all of one scheme.
-        network: Scores a batch of sentences: called as
-            ``network(word_ids, lengths, char_ids, form_ids)`` with int32 tensors
-            ``(batch, time)``, ``(batch,)``, ``(forms, max_characters)``, ``(batch, time)``, it
-            returns potentials, float32 ``(batch, time, num_tags, num_tags)``, illegal transitions
-            not yet ruled out. Lengths are at least 1; row 0 of ``char_ids`` is that of padding.
+        score: Called as ``score(features, lengths)`` with what the tagger's ``encode`` returned and
+            int32 ``(batch,)``, it returns potentials, float32 ``(batch, time, num_tags,
+            num_tags)``, illegal transitions not yet ruled out.
     """
 
     name: str
     tags: Sequence[str]
-    network: Network
+    score: Score
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +92,12 @@ class ServedTagger:
     """What the export needs to know of a tagger.
 
     Attributes:
+        encode: Encodes a batch of sentences as far as that is the same for all corpora: called as
+            ``encode(word_ids, lengths, char_ids, form_ids)`` with int32 tensors ``(batch, time)``,
+            ``(batch,)``, ``(forms, max_characters)``, ``(batch, time)``, it returns features, each
+            float32 ``(batch, time, width)``. Lengths are at least 1; row 0 of ``char_ids`` is that
+            of padding.
         corpora: At least one; the first is the main corpus.
-        variables: Every variable that a network reads.
         words_path: The vocabulary of words: one a line, id = line number (from 0) + 2.
         characters_path: The vocabulary of characters, likewise.
         max_characters: Characters of a token beyond so many are ignored, at least 1.
@@ -99,8 +105,8 @@ class ServedTagger:
         metadata: What else is told about the tagger (scores, training settings), for JSON.
     """
 
+    encode: Encode
     corpora: Sequence[ServedCorpus]
-    variables: Sequence[tf.Variable]
     words_path: PathLike
     characters_path: PathLike
     max_characters: int
@@ -199,12 +205,27 @@ def signature_names(corpora: Sequence[str]) -> list[dict[str, str]]:
     return [{"text": f"tag_text_{s}", "tokens": f"tag_tokens_{s}"} for s in suffixes]
 
 
+# What ``encode`` takes.
+_ENCODE_SPEC = [
+    tf.TensorSpec(shape, tf.int32) for shape in ([None] * 2, [None], [None] * 2, [None] * 2)
+]
+
+
 class _TaggerGraph(tf.Module):
     """What is saved: variables and look-up tables. The functions on them are the signatures."""
 
     def __init__(self, tagger: ServedTagger):
         super().__init__(name="tagger")
-        self.network_variables = list(tagger.variables)
+        encode = TracedFunction(tagger.encode, _ENCODE_SPEC)
+        score_spec = [
+            [tf.TensorSpec(features.shape, features.dtype) for features in encode.concrete.outputs],
+            tf.TensorSpec([None], tf.int32),
+        ]
+        scores = [TracedFunction(corpus.score, score_spec) for corpus in tagger.corpora]
+        self.weights = PackedWeights([encode, *scores])
+        # A function by itself, so that the saved graph holds it once and not for every corpus.
+        self.encode = tf.function(self.weights.bind(encode), input_signature=_ENCODE_SPEC)
+        self.score = [self.weights.bind(score) for score in scores]
         self.words = _line_table(tagger.words_path)
         self.characters = _line_table(tagger.characters_path)
         self.max_characters = tagger.max_characters
@@ -322,6 +343,7 @@ class _SharedSteps:
 
     def __init__(self, graph: _TaggerGraph):
         self._graph = graph
+        self.encode = graph.encode
         self.split = tf.function(self._split)
         self.arrange = tf.function(self._arrange)
         self.take_chunk = tf.function(self._take_chunk)
@@ -451,8 +473,8 @@ def _build_signatures(
 ) -> dict[str, Any]:
     steps = _SharedSteps(graph)
     signatures = {}
-    for corpus, corpus_names in zip(corpora, names):
-        tag_text, tag_tokens = _build_corpus_signatures(steps, corpus)
+    for corpus, score, corpus_names in zip(corpora, graph.score, names):
+        tag_text, tag_tokens = _build_corpus_signatures(steps, corpus.tags, score)
         signatures[corpus_names["text"]] = tag_text
         signatures[corpus_names["tokens"]] = tag_tokens
     signatures["serving_default"] = signatures[names[0]["text"]]
@@ -460,14 +482,16 @@ def _build_signatures(
     return signatures
 
 
-def _build_corpus_signatures(steps: _SharedSteps, corpus: ServedCorpus) -> tuple[Any, Any]:
+def _build_corpus_signatures(
+    steps: _SharedSteps, tags: Sequence[str], score: Score
+) -> tuple[Any, Any]:
     """The functions ``tag_text`` and ``tag_tokens`` of a corpus."""
     tables = _TagTables(
-        legal_starts=tag_tables.legal_starts(corpus.tags),
-        legal_transitions=tag_tables.legal_transitions(corpus.tags),
-        legal_ends=tag_tables.legal_ends(corpus.tags),
-        begins_entity=tag_tables.begins_entity(corpus.tags),
-        continues_entity=tag_tables.continues_entity(corpus.tags),
+        legal_starts=tag_tables.legal_starts(tags),
+        legal_transitions=tag_tables.legal_transitions(tags),
+        legal_ends=tag_tables.legal_ends(tags),
+        begins_entity=tag_tables.begins_entity(tags),
+        continues_entity=tag_tables.continues_entity(tags),
     )
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.bool)])
@@ -478,9 +502,8 @@ def _build_corpus_signatures(steps: _SharedSteps, corpus: ServedCorpus) -> tuple
             first: tf.Tensor, number: tf.Tensor, *columns: tf.TensorArray
         ) -> tuple[Any, ...]:
             chunk = steps.take_chunk(sentences, first)
-            potentials = corpus.network(
-                chunk.word_ids, chunk.lengths, chunk.char_ids, chunk.form_ids
-            )
+            features = steps.encode(chunk.word_ids, chunk.lengths, chunk.char_ids, chunk.form_ids)
+            potentials = score(features, chunk.lengths)
             decoded = steps.decode(potentials, chunk.lengths, chunk.cells, tables)
             written = (
                 column.write(number, values)
@@ -508,7 +531,7 @@ def _build_corpus_signatures(steps: _SharedSteps, corpus: ServedCorpus) -> tuple
         tag_ids, _, entity_scores = tag(tokens.forms, begins_sentence)
         begins = tf.gather(tables.begins_entity, tag_ids)
         continues = tf.gather(tables.continues_entity, tag_ids)
-        types = tf.gather(tag_tables.types_of(corpus.tags), tag_ids)
+        types = tf.gather(tag_tables.types_of(tags), tag_ids)
         return steps.collect(tokens, begins, continues, types, entity_scores)
 
     @tf.function(
@@ -522,7 +545,7 @@ def _build_corpus_signatures(steps: _SharedSteps, corpus: ServedCorpus) -> tuple
         cells = tf.where(tf.sequence_mask(lengths, shape[1]))  # (tokens, 2)
         tag_ids, tag_scores, _ = tag(tf.gather_nd(tokens, cells), cells[:, 1] == 0)
         return {
-            "tags": tf.scatter_nd(cells, tf.gather(list(corpus.tags), tag_ids), shape),
+            "tags": tf.scatter_nd(cells, tf.gather(list(tags), tag_ids), shape),
             "tag_score": tf.scatter_nd(cells, tag_scores, shape),
         }
 

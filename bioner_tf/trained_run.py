@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,14 @@ from bioner_tf.files import PathLike
 from bioner_tf.material import CHARACTERS_FILE, WORDS_FILE, Vocabularies
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.run_directory import RunDirectory
-from bioner_tf.serving import ServedCorpus, ServedTagger, export_tagger, list_versions
+from bioner_tf.serving import (
+    Encode,
+    Score,
+    ServedCorpus,
+    ServedTagger,
+    export_tagger,
+    list_versions,
+)
 from bioner_tf.tagger import METADATA_PATH
 
 
@@ -111,9 +118,10 @@ def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None
     Returns:
         The directory of the new version.
     """
+    encode, corpora = networks_to_serve(run.tagger, run.vocabularies.tags)
     served = ServedTagger(
-        corpora=[_served_corpus(run, corpus) for corpus in run.tagger.corpora],
-        variables=run.tagger.variables(),
+        encode=encode,
+        corpora=corpora,
         words_path=run.directory.vocabulary / WORDS_FILE,
         characters_path=run.directory.vocabulary / CHARACTERS_FILE,
         max_characters=run.config.model.max_characters,
@@ -146,18 +154,32 @@ def _describe(run: TrainedRun) -> dict[str, Any]:
     }
 
 
-def _served_corpus(run: TrainedRun, corpus: str) -> ServedCorpus:
-    network, crf = run.tagger.networks[corpus], run.tagger.crfs[corpus]
+def networks_to_serve(
+    tagger: MultiTaskTagger, tags: Mapping[str, Sequence[str]]
+) -> tuple[Encode, list[ServedCorpus]]:
+    """Cuts a tagger's networks into what an export has once and what it has for each corpus.
 
-    def potentials(
+    Args:
+        tagger: The networks.
+        tags: The tags of each corpus.
+
+    Returns:
+        ``encode`` and ``corpora`` of a :class:`ServedTagger`.
+    """
+
+    def encode(
         word_ids: tf.Tensor, lengths: tf.Tensor, char_ids: tf.Tensor, form_ids: tf.Tensor
-    ) -> tf.Tensor:
+    ) -> list[tf.Tensor]:
         inputs = {
             "word_ids": word_ids,
             "lengths": lengths,
             "char_ids": char_ids,
             "form_ids": form_ids,
         }
-        return crf.potentials(network(inputs)["emissions"])
+        return tf.nest.flatten(tagger.trunk(inputs))
 
-    return ServedCorpus(name=corpus, tags=run.vocabularies.tags[corpus], network=potentials)
+    def scorer(corpus: str) -> Score:
+        head, crf = tagger.heads[corpus], tagger.crfs[corpus]
+        return lambda features, lengths: crf.potentials(head((list(features), lengths)))
+
+    return encode, [ServedCorpus(name, tags[name], scorer(name)) for name in tagger.corpora]

@@ -13,7 +13,7 @@ PACKAGE = "bioner_tf"
 FLOORS = (
     "config corpus demo embeddings errors fetch files metrics predictions processor run_directory "
     "statistics tags vocabulary word2vec",
-    "adversary crf decoding distribution layers optimizer pipeline recurrence text threads",
+    "adversary crf decoding distribution layers optimizer packing pipeline recurrence text threads",
     "models",
     "callbacks checkpoints evaluation material model_card plots run serving "
     "spacy_component tagger trained_run training",

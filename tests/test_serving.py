@@ -25,8 +25,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bioner_tf import serving, tags, vocabulary
 from bioner_tf.errors import BionerError
+from bioner_tf.models import build_tagger
 from bioner_tf.tagger import Tagger
 from bioner_tf.text import split_sentences, tokenise
+from bioner_tf.trained_run import networks_to_serve
 
 NASTY_TOKENS = [
     "The", "the", "THE", "BRCA1", "brca1", "p53", "P53", "p\u0665", "É", "é", "café", "cafe\u0301",
@@ -97,14 +99,16 @@ def tag_tokens(signatures, sentences, corpus=toy.MAIN, padding=b"", extra=0):
 
 def potentials_of(tagger, corpus, tokens):
     """The network's potentials for one sentence, its inputs made by the Python vocabularies."""
-    network = {c.name: c.network for c in tagger.corpora}[corpus]
+    score = {c.name: c.score for c in tagger.corpora}[corpus]
     characters = vocabulary.encode_characters(toy.CHARACTERS, tokens, toy.MAX_CHARACTERS)
-    return network(
+    lengths = tf.constant([len(tokens)])
+    features = tagger.encode(
         tf.constant(vocabulary.encode_words(toy.WORDS, tokens)[np.newaxis]),
-        tf.constant([len(tokens)]),
+        lengths,
         tf.constant(np.pad(characters, [(1, 0), (0, 0)])),
         tf.range(1, len(tokens) + 1)[tf.newaxis],
-    ).numpy()[0]
+    )
+    return score(features, lengths).numpy()[0]
 
 
 def distribution_of(tagger, corpus, tokens):
@@ -520,50 +524,52 @@ STRUCTURES = ("single_task", "fully_shared", "shared_private", "adversarial", "c
 
 
 @pytest.mark.parametrize(
-    "variants",
+    ("structure", "crf", "number"),
     [
-        pytest.param([("cross_sharing", "pairwise")], id="paper"),
-        pytest.param(
-            [(structure, crf) for structure in STRUCTURES for crf in ("static", "pairwise")],
-            id="all",
-            marks=pytest.mark.slow,
+        pytest.param("cross_sharing", "pairwise", 2, id="paper"),
+        *(
+            pytest.param(structure, crf, number, marks=pytest.mark.slow)
+            for structure in STRUCTURES
+            for crf in ("static", "pairwise")
+            for number in ([1] if structure == "single_task" else [8])
         ),
     ],
 )
-def test_structures_and_crfs_export(toy_tagger, tmp_path, monkeypatch, variants):
-    """All in one export, as if they were corpora of one tagger."""
-    monkeypatch.setattr(small, "NUM_WORDS", len(toy.WORDS) + vocabulary.FIRST_ID)
-    monkeypatch.setattr(small, "NUM_CHARACTERS", len(toy.CHARACTERS) + vocabulary.FIRST_ID)
-    corpora, variables = [], []
-    for structure, crf in variants:
-        names = ["a"] if structure == "single_task" else ["a", "b"]
-        trained = small.make_tagger(structure, names, crf=crf)
-        name = f"{structure}.{crf}"
-        network = _network_of(trained.networks["a"], trained.crfs["a"])
-        corpora.append(serving.ServedCorpus(name, small.TAGS["a"], network))
-        variables += trained.variables()
-    tagger = dataclasses.replace(toy_tagger, corpora=corpora, variables=variables)
+def test_trained_taggers_export_small_and_exact(toy_tagger, tmp_path, structure, crf, number):
+    tag_sets = [
+        ("O", "B-Gene_or_gene_product", "I-Gene_or_gene_product"),
+        ("O", "S-X", "B-X", "E-X"),
+    ]
+    tags_of = {f"BioNLP11ID-{n}-IOB": tag_sets[n % 2] for n in range(number)}
+    words, characters = (len(v) + vocabulary.FIRST_ID for v in (toy.WORDS, toy.CHARACTERS))
+    table = np.random.default_rng(0).normal(size=(words, small.WORD_DIM)).astype(np.float32)
+    trained = build_tagger(small.make_config(structure, crf=crf), table, characters, tags_of, 1)
+    encode, corpora = networks_to_serve(trained, tags_of)
+    tagger = dataclasses.replace(toy_tagger, encode=encode, corpora=corpora)
     saved_model = serving.export_tagger(tagger, tmp_path)
+
     assert_core_ops_only(saved_model)
+    # Weights and vocabularies are other files.
+    assert (saved_model / "saved_model.pb").stat().st_size < 1_000_000
+
     loaded = Tagger(saved_model)
     sentence = ["BRCA1", "binds", "the", "p53", "gene", "."]
-    for corpus in corpora:
-        potentials = potentials_of(tagger, corpus.name, sentence)
+    for name, names in tags_of.items():
+        characters = vocabulary.encode_characters(toy.CHARACTERS, sentence, toy.MAX_CHARACTERS)
+        emissions = trained.networks[name](
+            {
+                "word_ids": vocabulary.encode_words(toy.WORDS, sentence)[np.newaxis],
+                "lengths": np.array([len(sentence)], np.int32),
+                "char_ids": np.pad(characters, [(1, 0), (0, 0)]),
+                "form_ids": np.arange(1, len(sentence) + 1, dtype=np.int32)[np.newaxis],
+            }
+        )["emissions"]
+        potentials = trained.crfs[name].potentials(emissions).numpy()[0]
         tables = (tags.legal_starts, tags.legal_transitions, tags.legal_ends)
-        legal = reference.legal_by_tables(*(table(corpus.tags) for table in tables))
+        legal = reference.legal_by_tables(*(table_of(names) for table_of in tables))
         distribution = reference.enumerate_sequences(potentials, legal)
         best = reference.best_sequence(distribution)
-        [found], [scores] = loaded.tag_tokens([sentence], corpus.name)
-        assert found == [corpus.tags[tag] for tag in best]
-        marginals = reference.token_marginals(distribution, len(corpus.tags))
+        [found], [scores] = loaded.tag_tokens([sentence], name)
+        assert found == [names[tag] for tag in best]
+        marginals = reference.token_marginals(distribution, len(names))
         np.testing.assert_allclose(scores, marginals[np.arange(len(best)), best], atol=1e-5)
-
-
-def _network_of(network, crf):
-    def potentials(word_ids, lengths, char_ids, form_ids):
-        inputs = {"word_ids": word_ids, "lengths": lengths}
-        return crf.potentials(
-            network({**inputs, "char_ids": char_ids, "form_ids": form_ids})["emissions"]
-        )
-
-    return potentials

@@ -48,16 +48,13 @@ def build_toy_tagger(directory: Path) -> ServedTagger:
 
     word_table = variable(len(WORDS) + 2, _WIDTH)
     character_table = variable(len(CHARACTERS) + 2, _WIDTH)
-    variables = [word_table, character_table]
     corpora = []
     for name, tags in TAGS.items():
         weights, transitions = variable(3 * _WIDTH, len(tags)), variable(len(tags), len(tags))
-        variables += [weights, transitions]
-        network = _network(word_table, character_table, weights, transitions)
-        corpora.append(ServedCorpus(name, tags, network))
+        corpora.append(ServedCorpus(name, tags, _score(weights, transitions)))
     return ServedTagger(
+        encode=_encode(word_table, character_table),
         corpora=corpora,
-        variables=variables,
         words_path=directory / "words.txt",
         characters_path=directory / "characters.txt",
         max_characters=MAX_CHARACTERS,
@@ -70,8 +67,8 @@ def build_toy_tagger(directory: Path) -> ServedTagger:
     )
 
 
-def _network(word_table, character_table, weights, transitions):
-    def network(word_ids, lengths, char_ids, form_ids):
+def _encode(word_table, character_table):
+    def encode(word_ids, lengths, char_ids, form_ids):
         is_token = tf.sequence_mask(lengths, tf.shape(word_ids)[1], tf.float32)[:, :, tf.newaxis]
         is_character = tf.cast(char_ids > 0, tf.float32)[:, :, tf.newaxis]
         # Later characters weigh more, so that their order and their number count.
@@ -80,11 +77,16 @@ def _network(word_table, character_table, weights, transitions):
         words = tf.gather(word_table, word_ids) * is_token
         # The neighbour on the right: nothing behind a sentence's last token.
         following = tf.pad(words[:, 1:], [[0, 0], [0, 1], [0, 0]])
-        forms = tf.gather(_sine(forms), form_ids)
-        features = tf.concat([words, following, forms], axis=-1)
-        return (features @ weights)[:, :, tf.newaxis, :] + transitions
+        return words, following, tf.gather(_sine(forms), form_ids)
 
-    return network
+    return encode
+
+
+def _score(weights, transitions):
+    def score(features, lengths):
+        return (tf.concat(features, axis=-1) @ weights)[:, :, tf.newaxis, :] + transitions
+
+    return score
 
 
 @tf.custom_gradient

@@ -21,6 +21,7 @@ def build(parts: Parts) -> Outputs:
 
     words = parts.word_representations()
     shared, *private = parts.encode(words, encoders).values()
+    parts.share([shared, *private])
 
     outputs = {}
     for k, corpus in enumerate(parts.corpora):

@@ -14,5 +14,6 @@ def build(parts: Parts) -> Outputs:
 
     words = parts.word_representations()
     (shared,) = parts.encode(words, encoders).values()
+    parts.share([shared])
 
     return {corpus: {"emissions": parts.emissions(corpus, shared)} for corpus in parts.corpora}

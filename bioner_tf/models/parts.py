@@ -28,6 +28,10 @@ class MultiTaskTagger:
             and ``form_ids`` int32 (batch, time), the row of ``char_ids`` that spells each token.
             Output: a dict with the ``emissions`` that the corpus's CRF takes; whatever else is in
             it is a loss beside the task's, float32 (batch,), which the trainer weighs and adds.
+        trunk: What all networks begin with: of the same inputs a list of features, each
+            float32 (batch, time, width).
+        heads: By corpus what its network goes on with: called with ``(features, lengths)``, the
+            features a list, they give the network's emissions.
         crfs: The CRF layers by corpus.
         parts: The layers by part of the tagger ("shared", "private.<corpus>", ...).
         word_table: The variable that holds the word vectors.
@@ -35,6 +39,8 @@ class MultiTaskTagger:
     """
 
     networks: Mapping[str, keras.Model]
+    trunk: keras.Model
+    heads: Mapping[str, keras.Model]
     crfs: Mapping[str, CRF]
     parts: Mapping[str, Sequence[keras.layers.Layer]]
     word_table: tf.Variable
@@ -110,6 +116,7 @@ class Parts:
             name="updates",
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
+        self._common: list[tf.Tensor] = []
         self._crfs: dict[str, CRF] = {}
         self._parts: dict[str, list[keras.layers.Layer]] = {}
 
@@ -148,7 +155,16 @@ class Parts:
         joined = keras.layers.Concatenate(name="word_representations")(
             (words(self._inputs["word_ids"]), spelled)
         )
-        return self._dropout("lstm_input")(joined)
+        words = self._dropout("lstm_input")(joined)
+        self.share([words])
+        return words
+
+    def share(self, features: Sequence[tf.Tensor]) -> None:
+        """Declares that all networks go on from ``features`` and nothing before them.
+
+        X is shared by itself; a structure that goes further with all corpora says so.
+        """
+        self._common = list(features)
 
     def encoders(self, names: Sequence[str]) -> dict[str, Encoder]:
         """Makes one encoder a name; ``encode`` runs any of them side by side."""
@@ -185,8 +201,20 @@ class Parts:
             corpus: keras.Model(self._inputs, dict(outputs[corpus]), name=f"network_{index}")
             for index, corpus in enumerate(self.corpora)
         }
+        heads = {
+            corpus: keras.Model(
+                (self._common, self.lengths), outputs[corpus]["emissions"], name=f"head_{index}"
+            )
+            for index, corpus in enumerate(self.corpora)
+        }
         return MultiTaskTagger(
-            networks, self._crfs, self._parts, self._word_variable.embeddings, self._updates
+            networks,
+            keras.Model(self._inputs, self._common, name="trunk"),
+            heads,
+            self._crfs,
+            self._parts,
+            self._word_variable.embeddings,
+            self._updates,
         )
 
     def _dropout(self, place: str) -> keras.layers.Layer:
