@@ -1,11 +1,13 @@
 """How fast an export answers, cold and warm, through the loader that TensorFlow Serving uses.
 
     python benchmarks/serving.py --model=runs/genes                 # 1, 2 and 4 callers at once
+    python benchmarks/serving.py --model=runs/genes --batches       # texts a request, and threads
     python benchmarks/serving.py --model=runs/genes --soak=600      # 10 minutes: is memory stable?
 
-Every request is one text. Give texts like yours with --texts, one a line. The number of threads is
-TensorFlow's to choose unless TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS say; with several
-callers 1 and the number of cores is a good choice.
+Give texts like yours with --texts, one a line. --json=FILE keeps the numbers. The number of threads
+is TensorFlow's to choose unless TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS say; with several
+callers 1 and the number of cores is a good choice. --batches tries them itself: what it prints is
+what the values of export/batching.config and export/docker-compose.yml rest on.
 """
 
 from __future__ import annotations
@@ -16,13 +18,22 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 _SOURCES = Path(__file__).resolve().parents[1] / "export" / "c"
 _CALLERS = (1, 2, 4)
+# As many as batching.config runs at once.
+_BATCH_CALLERS = 2
+_BATCHES = (1, 2, 4, 8, 16, 32)
+# Within an operation, and operations at once.
+_THREADS = ((1, 2), (2, 1), (2, 2))
 _SOAK_PERIODS = 20
+# Memory may seem to grow by so much of itself an hour: the noise of ten minutes.
+_STABLE_GROWTH = 0.1
 _SOAK_CALLERS = 2
 _TEXTS = (
     "Mutations of BRCA1 cause breast cancer.",
@@ -41,37 +52,72 @@ def build(directory: Path) -> Path:
 
 
 def measure(
-    program: Path, model: Path, texts: bytes, callers: int, seconds: float, periods: int = 1
+    program: Path,
+    model: Path,
+    texts: bytes,
+    callers: int,
+    seconds: float,
+    periods: int = 1,
+    batch: int = 1,
+    threads: tuple[int, int] | None = None,
 ) -> list[dict[str, Any]]:
     """Runs bioner_bench; returns what it says of loading, then of each period."""
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    if threads:
+        within, at_once = map(str, threads)
+        environment.update(TF_NUM_INTRAOP_THREADS=within, TF_NUM_INTEROP_THREADS=at_once)
+    arguments = (callers, seconds, periods, batch)
     done = subprocess.run(
-        [program, model, str(callers), str(seconds), str(periods)],
+        [program, model, *map(str, arguments)],
         input=texts,
         stdout=subprocess.PIPE,
-        env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ},
+        env=environment,
         check=True,
     )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def print_speed(program: Path, model: Path, texts: bytes, seconds: float) -> None:
-    """Prints cold start and, for more and more callers, latency and throughput."""
+def print_speed(program: Path, model: Path, texts: bytes, seconds: float) -> list[dict[str, Any]]:
+    """Prints cold start and, for more and more callers, latency and throughput; returns them."""
+    found = []
     for number, callers in enumerate(_CALLERS):
         # The first period warms up.
         start, _, warm = measure(program, model, texts, callers, seconds, periods=2)
         if number == 0:
+            found.append(start)
             print(f"load {start['load_seconds']:.2f} s")
             print(f"first answer {start['first_answer_seconds']:.2f} s later\n")
             print("callers  p50 ms  p99 ms  texts/s  memory MB")
+        found.append(warm)
         print(
             f"{callers:>7} {warm['p50_ms']:>7.1f} {warm['p99_ms']:>7.1f} "
-            f"{warm['requests_per_second']:>8.1f} {warm['resident_megabytes']:>10.0f}",
+            f"{warm['texts_per_second']:>8.1f} {warm['resident_megabytes']:>10.0f}",
             flush=True,
         )
+    return found
 
 
-def print_soak(program: Path, model: Path, texts: bytes, seconds: float) -> None:
-    """Prints latency and memory as time goes by."""
+def print_batches(program: Path, model: Path, texts: bytes, seconds: float) -> list[dict[str, Any]]:
+    """Prints and returns latency and throughput by texts a request and by threads."""
+    found = []
+    print("threads  texts a request  p50 ms  p99 ms  texts/s  memory MB")
+    for threads in _THREADS:
+        for batch in _BATCHES:
+            _, _, warm = measure(
+                program, model, texts, _BATCH_CALLERS, seconds, 2, batch=batch, threads=threads
+            )
+            name = "x".join(map(str, threads))
+            found.append({"threads": name, **warm})
+            print(
+                f"{name:>7} {batch:>16} {warm['p50_ms']:>7.1f} {warm['p99_ms']:>7.1f} "
+                f"{warm['texts_per_second']:>8.1f} {warm['resident_megabytes']:>10.0f}",
+                flush=True,
+            )
+    return found
+
+
+def print_soak(program: Path, model: Path, texts: bytes, seconds: float) -> dict[str, Any]:
+    """Prints latency and memory as time goes by, and what they amount to; returns all of it."""
     period = seconds / _SOAK_PERIODS
     _, *periods = measure(program, model, texts, _SOAK_CALLERS, period, _SOAK_PERIODS)
     print("after s  p50 ms  p99 ms  memory MB")
@@ -80,26 +126,67 @@ def print_soak(program: Path, model: Path, texts: bytes, seconds: float) -> None
             f"{number * period:>7.0f} {found['p50_ms']:>7.1f} {found['p99_ms']:>7.1f} "
             f"{found['resident_megabytes']:>10.1f}"
         )
+    verdict = judge_soak(periods, period)
+    print(
+        f"{'stable' if verdict['stable'] else 'UNSTABLE'}: after warm-up memory changes by "
+        f"{verdict['megabytes_an_hour']:+.1f} MB an hour, p99 by {verdict['p99_drift']:+.0%}"
+    )
+    return {**verdict, "periods": periods}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures and prints."""
+def judge_soak(periods: Sequence[Mapping[str, float]], seconds: float) -> dict[str, Any]:
+    """Tells whether memory grows.
+
+    Args:
+        periods: What bioner_bench says of each; the first third warms up and does not count.
+        seconds: Of each.
+
+    Returns:
+        ``megabytes_an_hour``, the slope of the straight line through the resident memory;
+        ``p99_drift``, the last half's median p99 latency against the first half's, less one; and
+        ``stable``: the slope is at most a tenth of the memory an hour.
+    """
+    warm = periods[len(periods) // 3 :]
+    megabytes = np.array([found["resident_megabytes"] for found in warm])
+    hours = np.arange(len(warm)) * seconds / 3600
+    slope = float(np.polyfit(hours, megabytes, 1)[0])
+    latencies = [found["p99_ms"] for found in warm]
+    before, after = latencies[: len(warm) // 2], latencies[len(warm) // 2 :]
+    return {
+        "stable": slope <= _STABLE_GROWTH * float(megabytes.mean()),
+        "megabytes_an_hour": slope,
+        "p99_drift": float(np.median(after) / np.median(before)) - 1,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures and prints; returns 1 if memory is not stable."""
+    from bioner_tf.files import write_json_atomically
     from bioner_tf.tagger import find_saved_model
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="an export, or a run directory")
     parser.add_argument("--texts", type=Path, help="a file of texts, one a line")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
-    parser.add_argument("--soak", type=float, metavar="SECONDS", help="measure that long instead")
+    parser.add_argument("--json", type=Path, help="a file for the numbers")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--batches", action="store_true", help="try texts a request, and threads")
+    what.add_argument("--soak", type=float, metavar="SECONDS", help="measure that long instead")
     options = parser.parse_args(arguments)
     model = find_saved_model(options.model)
     texts = options.texts.read_bytes() if options.texts else "\n".join(_TEXTS).encode()
     with tempfile.TemporaryDirectory() as directory:
         program = build(Path(directory))
+        found: Any
         if options.soak:
-            print_soak(program, model, texts, options.soak)
+            found = print_soak(program, model, texts, options.soak)
+        elif options.batches:
+            found = print_batches(program, model, texts, options.seconds)
         else:
-            print_speed(program, model, texts, options.seconds)
+            found = print_speed(program, model, texts, options.seconds)
+    if options.json:
+        write_json_atomically(options.json, found)
+    return int(bool(options.soak) and not found["stable"])
 
 
 if __name__ == "__main__":

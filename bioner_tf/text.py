@@ -18,9 +18,13 @@ kept in the graph as a table: no version of TensorFlow or ICU changes a token la
    like a beginning: it starts with a capital, a digit, a letter of a script without case, a Greek
    letter or an opening quote or bracket, or it has a capital or digit further on (``mRNA``,
    ``p53``); or if a line ends there;
-3. but at a ``.`` after an abbreviation of the field (``Fig.``, ``al.``, ``spp.``) or after a single
-   letter (``E. coli``, ``J. Smith``, ``e.g.``, ``S. Typhimurium``) only if the next word is one
-   that opens sentences and no name (``hepatitis B. We found``);
+3. but at a ``.`` after an abbreviation of the field (``Fig.``, ``al.``, ``J. Biol. Chem.``) or
+   after a single letter (``E. coli``, ``J. Smith``, ``e.g.``, ``S. Typhimurium``) only if the next
+   word is one that opens sentences and no name (``shown in B. We found``);
+   and if the abbreviation or the letter is likely to be a sentence's last word, only if the next
+   word has a capital: months and ``etc.``; units behind a number or a slash (``at 6 h. Rats``);
+   a letter that a hyphen or slash joins to a word, or that numbers something (``hepatitis B.``,
+   ``NF-kappa B.``, ``65 degrees C.``);
 4. at a line break that somebody made on purpose (a title, a heading, an item of a list): where
    the next word would have fitted on the line easily. Easily means that the line would have filled
    at most three quarters of the paragraph's longest line, or of 40 characters. Text wrapped at a
@@ -49,19 +53,33 @@ _OPENING = "\"'\u2018\u201c\u00ab([{"
 # The most closing characters that may cling to a terminator: a quote and a bracket or two.
 _MOST_CLOSING = 3
 
-# What stands before a full stop that may end no sentence, in any case of letters.
+# What stands before a full stop that may end no sentence, in any case of letters ...
 _ABBREVIATION = (
     "(?i:"
     # references and the literature
-    "al|cf|eds?|etc|viz|resp|figs?|refs?|eqs?|eqns?|tabs?|sect?|chaps?|vols?|nos?|nrs?|pp?|suppl?|"
-    "vs|ca|approx|incl|excl|i[bd]|ibid|loc|op|anon|"
+    "al|cf|eds?|viz|resp|figs?|refs?|eqs?|eqns?|tabs?|sect?|chaps?|vols?|nos?|nrs?|pp?|suppl?|"
+    "vs|ca|approx|incl|excl|i[bd]|ibid|loc|op|anon|acad|biol|biochem|biophys|chem|commun|exp|genet|"
+    "hum|immunol|microbiol|natl|proc|sci|virol|"
     # organisms, strains, varieties
-    "spp?|subspp?|ssp|sspp|var|cv|pv|bv|biovar|sv|nov|gen|comb|str|st|"
+    "spp?|subspp?|ssp|sspp|var|biovar|nov|gen|comb|str|"
     # people, firms, addresses
-    "drs?|profs?|mrs?|ms|jr|sr|inc|ltd|corp|co|dept|univ|"
-    # measures and months
-    "avg|max|min|temp|conc|wt|mol|hrs?|secs?|mins?|wks?|mos?|yrs?|"
-    "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
+    "drs?|profs?|mrs?|jr|sr|dept|univ|"
+    # measures
+    "avg|max|min|temp|conc|wt|mol)"
+    # ... and what is something else in capitals: multiple sclerosis, cardiac output, ...
+    "|[cp]v|bv|sv|[Ss]t|Ms|Co|Med"
+)
+
+# Of these, a word with a capital behind the full stop begins a sentence: Fos and Jun. They bind.
+_WEAK_ABBREVIATION = "(?i:jan|feb|mar|apr|jun|jul|aug|sept?|oct|dec|etc|inc|ltd|corp)"
+# And of these behind a number or a slash: for 30 min. RNA was; at 6 h. Rats; ml/min. Serum.
+_UNIT = "[a-z]|C|min|mins|hrs?|secs?|wks?|mos?|yrs?"
+# And of a single letter behind one of these: NF-kappa B. Activation; 65 degrees C. Cells.
+_LETTERED = (
+    "(?i:alpha|beta|gamma|delta|kappa|lambda|degrees?|kinases?|(apo)?(lipo)?proteins?|factors?|"
+    "vitamins?|hepatitis|influenza|groups?|class|grades?|stages?|phases?|panels?|"
+    "cytochromes?|ha?emoglobin|immunoglobulin|complex|domains?|meiosis|"
+    "annexin|tenascin|collagen|cathepsin|actinomycin|cyclosporine?|polymyxin|cytochalasin)"
 )
 
 # Words that open a sentence and are neither surnames nor epithets. "A" is missing: panel A.
@@ -166,15 +184,17 @@ def split_sentences(tokens: Tokens) -> tf.Tensor:
     Returns:
         bool (tokens,), true at least at the first token of each text.
     """
-    new_text = tf.not_equal(tokens.text_ids, _shift_right(tokens.text_ids, -1))
+    new_text = _starts_text(tokens)
     has_gap = new_text | (tokens.starts > _shift_right(tokens.ends, -1))
     breaks = tf.where(new_text, 0, _line_breaks_before(tokens))
-    final, doubtful = _ends_sentence(tokens, has_gap)
-    final, doubtful = _shift_right(final, False), _shift_right(doubtful, False)  # the token before
-
+    # Of the token before.
+    plain, weak, strong = (
+        _shift_right(ends, False) for ends in _ends_sentence(tokens, has_gap, new_text)
+    )
     word_lengths, begins_like_sentence = _words(tokens, has_gap)
-    at_gap = final & (begins_like_sentence | (breaks > 0))
-    at_gap |= doubtful & _is_opener(tokens, doubtful)
+    at_gap = plain & (begins_like_sentence | (breaks > 0))
+    at_gap |= weak & (tf.gather(tokens.classes, tokens.starts) == _UPPER)
+    at_gap |= strong & _matches(tokens.forms, _OPENER, strong)
     on_purpose = (breaks == 1) & _would_have_fitted(tokens, new_text, breaks, word_lengths)
     return new_text | (breaks > 1) | (has_gap & at_gap) | on_purpose
 
@@ -263,29 +283,48 @@ def _line_breaks_before(tokens: Tokens) -> tf.Tensor:
     return tf.gather(breaks, tokens.starts) - before
 
 
-def _ends_sentence(tokens: Tokens, has_gap: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Tokens that may end a sentence: those that do so plainly, and those after an abbreviation."""
+def _ends_sentence(
+    tokens: Tokens, has_gap: tf.Tensor, new_text: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Tokens that may end a sentence: plainly, after a weak and after a strong short form."""
     first = tf.gather(tokens.code_points, tokens.starts)
-    is_terminator = _is_any_of(first, _TERMINATORS)
-    doubtful = (first == ord(".")) & _shift_right(_is_short_form(tokens, first), False)
-    final = is_terminator & ~doubtful
+    # A text's first token comes after nothing.
+    is_stop = (first == ord(".")) & ~new_text
+    before_stop = _shift_left(is_stop, False)
+    weak, strong = _short_forms(tokens, first, has_gap, before_stop)
+    weak, strong = (is_stop & _shift_right(form, False) for form in (weak, strong))
+    plain = _is_any_of(first, _TERMINATORS) & ~(weak | strong)
     clings = _is_any_of(first, _CLOSING) & ~has_gap
     for _ in range(_MOST_CLOSING):
-        final |= clings & _shift_right(final, False)
-        doubtful |= clings & _shift_right(doubtful, False)
-    return final, doubtful
+        plain, weak, strong = (
+            ends | (clings & _shift_right(ends, False)) for ends in (plain, weak, strong)
+        )
+    return plain, weak, strong
 
 
-def _is_short_form(tokens: Tokens, first: tf.Tensor) -> tf.Tensor:
-    """True at single letters and abbreviations that stand before a full stop."""
-    letter = tf.gather(tokens.classes, tokens.starts)
-    is_letter = (letter >= _LOWER) & (letter < _DIGIT) & (tokens.ends - tokens.starts == 1)
-    before_stop = _shift_left(first == ord("."), False)
-    return is_letter | _matches(tokens.forms, _ABBREVIATION, before_stop)
+def _short_forms(
+    tokens: Tokens, first: tf.Tensor, has_gap: tf.Tensor, among: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of the tokens that ``among`` is true for, the weak and the strong short forms of rule 3."""
+    forms = tokens.forms
+    first_class = tf.gather(tokens.classes, tokens.starts)
+    is_letter = (first_class >= _LOWER) & (first_class < _DIGIT)
+    is_letter &= (tokens.ends - tokens.starts == 1) & among
+
+    is_word, joins = first_class >= _LOWER, _is_any_of(first, "-/") & ~has_gap
+    joined = _shift_right(joins & _shift_right(is_word, False), False) & ~has_gap
+    asked = _shift_left(is_letter, False)
+    lettered = joined | _shift_right(_matches(forms, _LETTERED, asked), False)
+    counted = _shift_right((first_class == _DIGIT) | (joins & (first == ord("/"))), False)
+    # What stands before a text's first token is another text.
+    weak = is_letter & lettered | _matches(forms, _UNIT, among & counted)
+    weak &= ~_starts_text(tokens)
+    strong = (is_letter | _matches(forms, _ABBREVIATION, among)) & ~weak
+    return weak | _matches(forms, _WEAK_ABBREVIATION, among), strong
 
 
-def _is_opener(tokens: Tokens, among: tf.Tensor) -> tf.Tensor:
-    return _matches(tokens.forms, _OPENER, among)
+def _starts_text(tokens: Tokens) -> tf.Tensor:
+    return tf.not_equal(tokens.text_ids, _shift_right(tokens.text_ids, -1))
 
 
 def _matches(forms: tf.Tensor, pattern: str, among: tf.Tensor) -> tf.Tensor:

@@ -59,10 +59,10 @@ def test_arguments_are_tagged_as_a_batch_by_the_signature_asked_for(saved_model,
 
 def test_benchmark_reports_each_period(saved_model):
     start, *periods = c_programs.run(
-        "bioner_bench", saved_model, 2, 0.2, 2, stdin=b"the gene\np53\n"
+        "bioner_bench", saved_model, 2, 0.2, 2, 3, stdin=b"the gene\np53\n"
     )
     assert set(start) == {"load_seconds", "first_answer_seconds"}
-    assert [period["callers"] for period in periods] == [2, 2]
+    assert [(period["callers"], period["batch"]) for period in periods] == [(2, 3), (2, 3)]
     for period in periods:
         assert period["requests"] >= 2
         assert 0 < period["p50_ms"] <= period["p99_ms"]

@@ -125,7 +125,13 @@ SPLIT_SO = {
     "species": "E. coli and S. Typhimurium, Bacillus sp. Strain 1, Vibrio spp. Isolates",
     "initials": "by J. Smith and A. B. Jones of the U.S. Army",
     "literature": "Smith et al. (1998), cf. Fig. 3, Figs. 4, Ref. [12], vs. Table 2, ca. 30, no. 7",
-    "latin": "mutations, e.g. R175H, i.e. Arg to His, approx. 5 kb, etc. Dr. Smith agreed",
+    "latin": "mutations, e.g. R175H, i.e. Arg to His, approx. 5 kb, etc. and Dr. Smith agreed",
+    "journals": "in J. Biol. Chem. 277, Proc. Natl. Acad. Sci. USA, Mol. Biol. and J. Virol. 70",
+    "months": "on Jun. 12 or 12 Dec. 1999; Fos and Jun.| They bind c-Jun.| Others, etc.| More",
+    "units": "for 30 min.| RNA was at 6 h.| Rats got 5 ml/min.| Serum of 3 h. (10 min. more)",
+    "capitals": "patients with MS.| Later, in BV.| Vaginal CO.| Output, but Ms. Lee, bv. Trifolii",
+    "lettered": "of NF-kappa B.| Activation by protein kinase C.| Cells at 65 degrees C.| PIG-M.",
+    "letters": "by wild-type S. Typhimurium, of J.-P. Smith, in Fig. 2 B. Smith and 12 S. Typhi",
     "doubtful": "for hepatitis B.| We found it in Smith et al.| The end, vitamin C.| However, no.",
     "upper-abbreviation": "FIG. 2 and DR. NO",
     "tokenised": "cells ( Fig . 3 ) grow .| The E . coli gene , e . g . TP53 , dies .| End",
@@ -161,6 +167,15 @@ def test_a_text_splits_the_same_in_any_company():
     _, begins = split([document.encode() for document in documents])
     alone = [split([document.encode()])[1].numpy() for document in documents]
     np.testing.assert_array_equal(begins, np.concatenate(alone))
+
+
+def test_the_end_of_one_text_is_no_abbreviation_in_the_next():
+    texts = ["Smith et al", ". Gene", "in 5", "h. Rats", "protein", "S. Typhi", "mg/", "h. It", "-"]
+    for second in texts:
+        alone = split([second.encode()])[1].numpy()
+        for first in texts:
+            _, begins = split([first.encode(), second.encode()])
+            np.testing.assert_array_equal(begins[-len(alone) :], alone, (first, second))
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])

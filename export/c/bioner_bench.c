@@ -1,9 +1,10 @@
-/* Measures an exported tagger as a server would run it: some callers at once, a text a request.
+/* Measures an exported tagger as a server would run it: some callers at once.
 
-     bioner_bench MODEL CALLERS SECONDS [TIMES] < FILE
+     bioner_bench MODEL CALLERS SECONDS [TIMES [BATCH]] < FILE
 
-   FILE holds the texts, one a line; each caller goes round and round through them. Prints a line
-   of JSON for each of TIMES (default 1) periods of so many SECONDS. */
+   FILE holds the texts, one a line; each caller goes round and round through them and sends BATCH
+   (default 1) of them a request. Prints a line of JSON for each of TIMES (default 1) periods of so
+   many SECONDS. */
 
 #define _POSIX_C_SOURCE 200809L /* clock_gettime, getline, sysconf */
 
@@ -25,6 +26,7 @@ typedef struct {
   const Model *model;
   const Signature *signature;
   const Texts *texts;
+  size_t batch;    /* texts a request */
   size_t next;     /* the text to begin with */
   double deadline; /* in seconds of now() */
   double *seconds; /* what each request took */
@@ -61,19 +63,24 @@ static Texts read_texts(void) {
   return texts;
 }
 
-static void request(const Model *model, const Signature *signature, Bytes text) {
-  int64_t dims[] = {1};
-  NamedTensor input = {"text", string_tensor(&text, dims, 1)};
+static void request(const Model *model, const Signature *signature, const Bytes *texts,
+                    size_t count) {
+  int64_t dims[] = {(int64_t)count};
+  NamedTensor input = {"text", string_tensor(texts, dims, 1)};
   free_outputs(signature, run_signature(model, signature, &input, 1));
   free_string_tensor(input.tensor);
 }
 
 static void *call(void *argument) {
   Caller *caller = argument;
+  Bytes *batch = allocate(caller->batch, sizeof *batch);
   caller->count = 0;
   for (double before = now(), after; before < caller->deadline; before = after) {
-    request(caller->model, caller->signature, caller->texts->items[caller->next]);
-    caller->next = (caller->next + 1) % caller->texts->count;
+    for (size_t i = 0; i < caller->batch; ++i) {
+      batch[i] = caller->texts->items[caller->next];
+      caller->next = (caller->next + 1) % caller->texts->count;
+    }
+    request(caller->model, caller->signature, batch, caller->batch);
     after = now();
     if (caller->count == caller->capacity) {
       caller->capacity = 2 * caller->capacity + 1024;
@@ -82,6 +89,7 @@ static void *call(void *argument) {
     }
     caller->seconds[caller->count++] = after - before;
   }
+  free(batch);
   return NULL;
 }
 
@@ -109,19 +117,20 @@ static void measure(Caller *callers, size_t count, double seconds) {
     for (size_t j = 0; j < callers[i].count; ++j) all[place++] = callers[i].seconds[j];
   }
   qsort(all, total, sizeof *all, compare);
-  printf("{\"callers\": %zu, \"requests\": %zu, \"requests_per_second\": %.2f, "
+  printf("{\"callers\": %zu, \"batch\": %zu, \"requests\": %zu, \"texts_per_second\": %.2f, "
          "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"resident_megabytes\": %.1f}\n",
-         count, total, (double)total / elapsed, 1e3 * all[total / 2],
-         1e3 * all[(size_t)(0.99 * (double)(total - 1))], resident_megabytes());
+         count, callers[0].batch, total, (double)(total * callers[0].batch) / elapsed,
+         1e3 * all[total / 2], 1e3 * all[(size_t)(0.99 * (double)(total - 1))], resident_megabytes());
   fflush(stdout);
   free(all);
 }
 
 int main(int argc, char **argv) {
   int callers = argc > 2 ? atoi(argv[2]) : 0, times = argc > 4 ? atoi(argv[4]) : 1;
+  int batch = argc > 5 ? atoi(argv[5]) : 1;
   double seconds = argc > 3 ? atof(argv[3]) : 0;
-  if (argc > 5 || callers < 1 || times < 1 || seconds <= 0) {
-    fprintf(stderr, "usage: %s MODEL CALLERS SECONDS [TIMES] < FILE\n", argv[0]);
+  if (argc > 6 || callers < 1 || times < 1 || batch < 1 || seconds <= 0) {
+    fprintf(stderr, "usage: %s MODEL CALLERS SECONDS [TIMES [BATCH]] < FILE\n", argv[0]);
     return 2;
   }
   Texts texts = read_texts();
@@ -129,14 +138,18 @@ int main(int argc, char **argv) {
   Model model = load_model(argv[1]);
   double loaded = now();
   const Signature *signature = find_signature(&model, "serving_default");
-  request(&model, signature, texts.items[0]);
+  request(&model, signature, texts.items, 1);
   printf("{\"load_seconds\": %.3f, \"first_answer_seconds\": %.3f}\n", loaded - begin,
          now() - loaded);
 
   Caller *all = allocate((size_t)callers, sizeof *all);
   for (int i = 0; i < callers; ++i) {
     size_t first = (size_t)i * texts.count / (size_t)callers;
-    all[i] = (Caller){.model = &model, .signature = signature, .texts = &texts, .next = first};
+    all[i] = (Caller){.model = &model,
+                      .signature = signature,
+                      .texts = &texts,
+                      .batch = (size_t)batch,
+                      .next = first};
   }
   for (int i = 0; i < times; ++i) measure(all, (size_t)callers, seconds);
 
