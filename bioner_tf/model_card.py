@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bioner_tf import fetch
+
 _USAGE = """\
 import tensorflow as tf
 
@@ -65,8 +67,40 @@ def write_model_card(metadata: Mapping[str, Any]) -> str:
         "## Licence",
         f"The weights derive from {names}, and each corpus comes with terms of its own makers, as "
         "do pretrained word vectors where they were used: read them before passing this on.",
+        *_origins([corpus["name"] for corpus in corpora]),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+# Who made the paper's corpora, by the beginning of their names.
+_MAKERS = {
+    "BC2GM": "the gene mention task of BioCreative II (Smith et al. 2008)",
+    "BC5CDR": "the chemical-disease relation task of BioCreative V (Li et al. 2016)",
+    "BioNLP09": "the shared task of BioNLP 2009 (Kim et al. 2009)",
+    "BioNLP11ID": "the infectious diseases task of BioNLP 2011 (Pyysalo et al. 2011)",
+    "BioNLP13PC": "the pathway curation task of BioNLP 2013 (Ohta et al. 2013)",
+    "Ex-PTM": "exhaustive post-translational modifications (Pyysalo et al. 2011)",
+    "JNLPBA": "the shared task of JNLPBA 2004, from GENIA (Kim et al. 2004)",
+    "linnaeus": "LINNAEUS (Gerner et al. 2010)",
+    "NCBI-disease": "the NCBI (Doğan et al. 2014)",
+}
+
+
+def _origins(names: Sequence[str]) -> list[str]:
+    """Who made the corpora, as far as their names tell, and under which terms they come."""
+    rows = [
+        [name, maker]
+        for name in names
+        for beginning, maker in _MAKERS.items()
+        if name == beginning or name.startswith(f"{beginning}-")
+    ]
+    if not rows:
+        return []
+    terms = fetch.sources()["corpora"].licence
+    return [
+        f"Corpora of these names, if they are what their names say, were {terms}:",
+        _table(("corpus", "made for or by"), rows),
+    ]
 
 
 def _corpus_row(corpus: Mapping[str, Any]) -> list[str]:

@@ -13,8 +13,8 @@ TensorFlow nor tensorflow-serving-api. In a program::
     for text, entities in zip(texts, client.tag(texts)):
         ...
 
-A server that is busy, starting or cannot be reached is asked again, after waits that double and are
-drawn at random; what the server refuses is told at once.
+A server that is busy, starting, cannot be reached or does not answer in time is asked again, after
+waits that double and are drawn at random; what the server refuses is told at once.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from typing import Any, NamedTuple
 SIGNATURE = "serving_default"
 # Too many requests, and what a server or the proxy before it says while it cannot serve.
 _BUSY = (429, 502, 503, 504)
+_BUSY_CODES = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 10.0
 
 
@@ -200,8 +201,7 @@ class Grpc:
             response = self._call(request, timeout=self._timeout)
         except self._grpc.RpcError as error:
             code = error.code()
-            waits = (self._grpc.StatusCode.UNAVAILABLE, self._grpc.StatusCode.RESOURCE_EXHAUSTED)
-            kind = ServerUnavailableError if code in waits else ServerError
+            kind = ServerUnavailableError if code.name in _BUSY_CODES else ServerError
             raise kind(f"{self._target}: {code.name}: {error.details()}") from error
         return {name: _to_rows(tensor) for name, tensor in response.outputs.items()}
 

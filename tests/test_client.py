@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import socket
 import sys
 import types
 
@@ -106,6 +107,41 @@ def test_no_server_is_told(client_module):
     for transport in (client_module.Rest("http://localhost:1", "tagger"),):
         with pytest.raises(client_module.ServerUnavailableError, match="refused"):
             list(client_module.Client(transport, retries=1).tag(["gene"]))
+
+
+@pytest.mark.parametrize("kind", ["Rest", "Grpc"])
+def test_a_server_that_does_not_answer_in_time_is_asked_again(client_module, kind):
+    if kind == "Grpc":
+        pytest.importorskip("grpc", reason="grpcio is not installed")
+    # Takes connections, and never says a word.
+    with socket.create_server(("localhost", 0)) as silent:
+        address = f"localhost:{silent.getsockname()[1]}"
+        url = f"http://{address}" if kind == "Rest" else address
+        transport = getattr(client_module, kind)(url, "tagger", timeout=0.1)
+        asked = []
+        counting = types.SimpleNamespace(
+            predict=lambda texts: asked.append(texts) or transport.predict(texts)
+        )
+        with pytest.raises(client_module.ServerUnavailableError, match=address):
+            list(client_module.Client(counting, retries=2).tag(["gene"]))
+    assert asked == [["gene"]] * 3
+
+
+def test_waits_double_up_to_a_limit(client_module, monkeypatch):
+    waits = []
+    monkeypatch.setattr(client_module.time, "sleep", waits.append)
+    monkeypatch.setattr(client_module, "_FIRST_WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(client_module, "_LONGEST_WAIT_SECONDS", 5.0)
+
+    def fail(texts):
+        raise client_module.ServerUnavailableError("not now")
+
+    transport = types.SimpleNamespace(predict=fail)
+    with pytest.raises(client_module.ServerUnavailableError):
+        list(client_module.Client(transport, retries=5).tag(["gene"]))
+    assert len(waits) == 5
+    for wait, longest in zip(waits, (1, 2, 4, 5, 5)):
+        assert longest / 2 <= wait <= longest
 
 
 def test_answers_of_something_else_are_told(client_module):

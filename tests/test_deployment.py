@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
@@ -69,3 +70,19 @@ def test_readme_tells_of_every_file(kit):
     for path in kit.rglob("*"):
         if path.is_file() and path.suffix not in {".c", ".h"} and "build" not in path.parts:
             assert path.name in readme or path.parent.name + "/" in readme, path
+
+
+@pytest.mark.parametrize("readme", ["README.md", "export/README.md"])
+def test_programs_of_the_readmes_run(repository, toy_run, tmp_path, monkeypatch, capsys, readme):
+    blocks = re.findall(r"```python\n(.*?)```", (repository / readme).read_text(), re.DOTALL)
+    assert len(blocks) >= 2
+    (tmp_path / "runs" / "genes" / "export").mkdir(parents=True)
+    (tmp_path / "runs" / "genes" / "export" / "1").symlink_to(toy_run / "export" / "9")
+    (tmp_path / "abstracts.txt").write_text("The BRCA1 gene binds p53.\n")
+    monkeypatch.chdir(tmp_path)
+    for block in blocks:
+        if "import spacy" in block and not importlib.util.find_spec("spacy"):
+            continue
+        names: dict[str, object] = {}
+        exec(block, names)
+        assert capsys.readouterr().out or "entities" in names

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from bioner_tf import fetch
 from bioner_tf.model_card import write_model_card
 
 METADATA = {
@@ -29,6 +30,26 @@ def test_tells_corpora_scores_and_settings():
     assert "more than 256 tokens" in card
     assert "no more than 64 characters" in card
     assert "each corpus comes with terms of its own makers" in card
+
+
+def test_tells_who_made_the_papers_corpora():
+    corpora = [
+        {**METADATA["corpora"][0], "name": name}
+        for name in ("BC2GM-IOB", "BioNLP11ID-chem-IOB", "BioNLP11", "genes")
+    ]
+    card = write_model_card({**METADATA, "corpora": corpora})
+    licence = card[card.index("## Licence") :]
+    assert "CC BY 4.0; each corpus is under its makers' own terms" in licence
+    assert "| BC2GM-IOB | the gene mention task of BioCreative II" in licence
+    assert "| BioNLP11ID-chem-IOB | the infectious diseases task" in licence
+    assert "| BioNLP11 |" not in licence
+    assert "| genes |" not in licence
+
+
+def test_every_corpus_of_the_paper_has_makers():
+    for name in fetch.CORPORA:
+        card = write_model_card({**METADATA, "corpora": [{**METADATA["corpora"][0], "name": name}]})
+        assert f"| {name} | " in card[card.index("## Licence") :]
 
 
 def test_leaves_out_what_is_not_known():

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import shutil
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -191,14 +190,17 @@ def test_a_loaded_run_has_the_weights_of_the_export(finished, report, tagger):
     prefix = str(finished / "export" / "1" / "variables" / "variables")
     reader = tf.train.load_checkpoint(prefix)
     exported = [
-        reader.get_tensor(name)
+        reader.get_tensor(name).tobytes()
         for name, shape in reader.get_variable_to_shape_map().items()
         if shape and reader.get_variable_to_dtype_map()[name] == tf.float32
     ]
-    weights = [variable.numpy() for variable in loaded.tagger.variables()]
-    assert len(exported) == len(weights)
+    # Most lie one behind the other in one variable.
+    weights = [variable.numpy().tobytes() for variable in loaded.tagger.variables()]
+    assert len(weights) > 10
     for weight in weights:
-        assert any(np.array_equal(weight, other) for other in exported)
+        assert any(weight in other for other in exported)
+    gaps = 64 * len(weights)
+    assert sum(map(len, weights)) <= sum(map(len, exported)) < sum(map(len, weights)) + gaps
 
 
 def test_an_export_is_known_by_its_weights_and_scores(finished, tmp_path):
