@@ -173,7 +173,7 @@ def place_of(group: Group) -> Place:
 
 
 def arrange(groups: Iterable[Group], defaults: Mapping[str, object]) -> list[Results]:
-    """Sorts groups into results that may be set side by side, the largest first.
+    """Sorts groups into results that may be set side by side, those of the most runs first.
 
     Args:
         groups: Of finished runs.
@@ -189,4 +189,4 @@ def arrange(groups: Iterable[Group], defaults: Mapping[str, object]) -> list[Res
         ((vectors, _),) = Counter(place.vectors for place in places).most_common(1)
         told = {n: v for n, v in json.loads(key).items() if v != defaults[n]}
         results.append(Results(places, vectors, told))
-    return sorted(results, key=lambda each: -len(each.groups))
+    return sorted(results, key=lambda each: -sum(len(group.runs) for group in each.groups.values()))
