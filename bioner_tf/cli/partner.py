@@ -50,7 +50,7 @@ VECTORS = flags.DEFINE_string(
 SEED = flags.DEFINE_integer(
     "seed", TrainingConfig.seed, "With --steps: of every random draw.", lower_bound=0
 )
-# Of so few partners a rank correlation is one of two or three numbers, whatever the ranking.
+# Of fewer partners a rank correlation is 1 or -1 at best, whatever the ranking is worth.
 _FEW = 3
 
 

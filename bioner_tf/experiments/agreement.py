@@ -35,7 +35,7 @@ def measure_agreement(config: RunConfig, turns: int) -> dict[str, list[float]]:
 
     Args:
         config: A fully shared tagger of the main corpus and the candidates. Without dropout the
-            gradients are less noisy; so few turns cannot overfit.
+            gradients are less noisy, and so few turns hardly overfit.
         turns: How many, 1 or more.
 
     Returns:
