@@ -124,7 +124,7 @@ def tag(toy_run, loaded, monkeypatch):
     """Runs bioner-tag's main in this process on some bytes; returns the bytes it writes."""
     # The model is loaded once for all tests, and TensorFlow has its threads already.
     monkeypatch.setattr(tagger, "Tagger", lambda path: loaded)
-    monkeypatch.setattr(threads, "use_threads", lambda: None)
+    monkeypatch.setattr(threads, "use_threads", lambda cores: None)
 
     def run(content, *arguments):
         source, sink = io.BytesIO(content), io.BytesIO()

@@ -54,6 +54,12 @@ PREDICTIONS = flags.DEFINE_string(
     "Write token, gold and predicted tag to CORPUS.SPLIT.tsv in this directory.",
 )
 STRICT = flags.DEFINE_bool("strict", False, "Refuse an I- tag without its B-.")
+CORES = flags.DEFINE_integer(
+    "cores",
+    None,
+    "Threads for so many cores at most; by default for all that the process may use.",
+    lower_bound=1,
+)
 BOOTSTRAP = flags.DEFINE_integer(
     "bootstrap",
     0,
@@ -139,7 +145,7 @@ def _load(path: str) -> Tagger:
     from bioner_tf.tagger import Tagger
     from bioner_tf.threads import use_threads
 
-    use_threads()
+    use_threads(CORES.value)
     return Tagger(path)
 
 

@@ -45,6 +45,12 @@ _OUTPUT_FORMAT = flags.DEFINE_enum(
     "output_format", "jsonl", ["jsonl", "highlight"], "JSON for programs, or marked for the eye."
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Texts tagged at once.", lower_bound=1)
+_CORES = flags.DEFINE_integer(
+    "cores",
+    None,
+    "Threads for so many cores at most; by default for all that the process may use.",
+    lower_bound=1,
+)
 
 _STANDARD_STREAM = "-"
 _BOLD, _DIM, _PLAIN = "\x1b[1;{}m", "\x1b[2m", "\x1b[0m"
@@ -62,7 +68,7 @@ def main(argv: list[str]) -> None:
         from bioner_tf.tagger import Tagger
         from bioner_tf.threads import use_threads
 
-        use_threads()
+        use_threads(_CORES.value)
         tagger = Tagger(_MODEL.value)
         tagger.check_corpus(_CORPUS.value)
         formatter = _formatter(_OUTPUT_FORMAT.value, sink.isatty())
