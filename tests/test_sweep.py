@@ -214,6 +214,41 @@ def test_killed_trainer_is_a_failure_that_names_the_signal(tmp_path):
     assert outcome.error == "killed by SIGKILL"
 
 
+# Fails when it is started first.
+UNSURE = """
+import pathlib, sys
+[run_dir] = [a.partition("=")[2] for a in sys.argv if a.startswith("--run_dir=")]
+tried = pathlib.Path(run_dir, "tried")
+if not tried.exists():
+    tried.touch()
+    sys.exit("error: out of memory")
+"""
+
+
+def test_failed_cell_is_tried_again_before_it_is_recorded(tmp_path):
+    cells = cells_of("a", "b")
+    told: list[str] = []
+    resources = Resources("data", retries=1, trainer=(sys.executable, "-c", UNSURE))
+    outcomes = run_cells(tmp_path, cells, resources, told.append)
+    assert [outcome.result for outcome in outcomes] == [FINISHED, FINISHED]
+    # What is tried again waits behind the others.
+    started = f"started   {cells[0].name}"
+    again = f"retrying  {cells[0].name}: out of memory (exit code 1)"
+    assert told[:3] == [started, again, f"started   {cells[1].name}"]
+    assert not (tmp_path / cells[0].name / "failure.json").exists()
+
+
+def test_retries_come_to_an_end(tmp_path, trainer):
+    (cell,) = cells_of("bad")
+    told: list[str] = []
+    (outcome,) = run_cells(
+        tmp_path, [cell], Resources("d", retries=2, trainer=trainer), told.append
+    )
+    assert outcome.result == FAILED
+    assert [line.split()[0] for line in told] == [*["started", "retrying"] * 2, "started", "failed"]
+    assert state_of(tmp_path, cell).error == outcome.error
+
+
 def test_several_cells_at_once(tmp_path, trainer):
     cells = cells_of("a", "b", "c", "d", "e")
     resources = Resources("data", jobs=3, cores=2, trainer=trainer)

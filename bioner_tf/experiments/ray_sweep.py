@@ -52,6 +52,8 @@ _SETTINGS = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     # Whoever wants to tell Ray's makers about it says so; the question alone is three lines.
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Workers of a Ray of our own, and so trainers, are as urgent as what the user starts by hand.
+    "RAY_worker_niceness": "0",
 }
 
 
