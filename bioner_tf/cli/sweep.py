@@ -92,7 +92,7 @@ RAY_ADDRESS = flags.DEFINE_string(
     "local: a Ray for this sweep alone. Empty: $RAY_ADDRESS if that is set, else local.",
 )
 CELL_CORES = flags.DEFINE_integer(
-    "cell_cores", 2, "With --executor=ray, the cores that a cell asks for.", lower_bound=1
+    "cell_cores", 1, "With --executor=ray, the cores that a cell asks for.", lower_bound=1
 )
 CELL_GPUS = flags.DEFINE_float(
     "cell_gpus", 0, "With --executor=ray, the GPUs that a cell asks for, like 1 or 0.5.", 0

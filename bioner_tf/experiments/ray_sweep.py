@@ -73,7 +73,7 @@ class Cluster:
     address: str = ""
     jobs: int | None = None
     local_cores: int | None = None
-    cell_cores: int = 2
+    cell_cores: int = 1
     cell_gpus: float = 0.0
 
     def __post_init__(self) -> None:
