@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ LOCAL = "local"
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
+_KNOCK_SECONDS = 10.0
 _OBJECT_STORE_BYTES = 100_000_000
 
 # Two keys of a trial's last report.
@@ -95,7 +97,6 @@ class Cluster:
                 f"--cores: the cluster at {address} has the cores that it has, got "
                 f"{self.local_cores}; give --cell_cores, and --jobs to leave some of them alone"
             )
-
         if self.cell_gpus > 1 and self.cell_gpus % 1:
             raise UsageError(
                 f"--cell_gpus: expected a whole number or a part of one GPU, got {self.cell_gpus:g}"
@@ -162,7 +163,6 @@ def run_cells_on_ray(
         return outcomes
     ray, tune = _import_ray()
     tune_dir = root / TUNE_DIR / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{os.getpid()}"
-    tune_dir.mkdir(parents=True)
     is_portable = os.path.isabs(data_dir) and os.path.isabs(vectors_dir)
     task = Task(
         sweep_dir=root,
@@ -176,6 +176,7 @@ def run_cells_on_ray(
         trainer=trainer,
     )
     with _all_stopped_afterwards([root / cell.name for cell in waiting]), _ray(ray, cluster):
+        tune_dir.mkdir(parents=True)
         _tell_of_shortage(ray, cluster, report)
         with interrupted_by_sigterm():
             outcomes += _run_trials(tune, task, cluster, retries, report)
@@ -229,7 +230,11 @@ def _ray(ray: Any, cluster: Cluster) -> Iterator[None]:
             "object_store_memory": _OBJECT_STORE_BYTES,
         }
     address = cluster.resolved_address
+    host, _, port = address.rpartition(":")
     try:
+        if host and port.isdigit():
+            # Ray itself would knock for minutes.
+            socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
@@ -252,13 +257,15 @@ def _tell_of_shortage(ray: Any, cluster: Cluster, report: Callable[[str], None])
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if any(all(machine.get(name, 0) >= asked[name] for name in asked) for machine in machines):
         return
-    wanted = f"{cluster.cell_cores} cores and {cluster.cell_gpus:g} GPUs"
     if cluster.is_local:
         raise UsageError(
             f"--cell_gpus: expected at most the {machines[0].get('GPU', 0):g} GPUs that this "
             f"machine's Ray has, got {cluster.cell_gpus:g}"
         )
-    report(f"no machine of the cluster has the {wanted} of a cell: waiting for one that does")
+    report(
+        f"no machine of the cluster has the {cluster.cell_cores} cores and {cluster.cell_gpus:g} "
+        "GPUs of a cell: waiting for one that does"
+    )
 
 
 @contextmanager
@@ -284,12 +291,18 @@ def _run_trials(
         outcomes[cell.name] = Outcome(cell, result, error)
         report(str(outcomes[cell.name]))
 
+    def cell_of(trial: Any) -> Cell:
+        return task.cells[trial.config["cell"]]
+
+    def name_of(trial: Any) -> str:
+        return cell_of(trial).name
+
     class Narrator(tune.Callback):
         """Tells what happens to the cells, and takes note of what comes out of them."""
 
         def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
             last[trial.trial_id] = {}
-            report(progress_line("started", task.cells[trial.config["cell"]]))
+            report(progress_line("started", cell_of(trial)))
 
         def on_trial_result(
             self, iteration: int, trials: list, trial: Any, result: dict, **info: Any
@@ -298,19 +311,16 @@ def _run_trials(
 
         def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
             error = last.get(trial.trial_id, {}).get(_ERROR, "its Ray worker died")
-            report(progress_line("retrying", task.cells[trial.config["cell"]], error))
+            report(progress_line("retrying", cell_of(trial), error))
 
         def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
             error = last.get(trial.trial_id, {}).get(_ERROR)
             # Where the worker died, why is known at the end.
             if error is not None:
-                end(task.cells[trial.config["cell"]], FAILED, error)
+                end(cell_of(trial), FAILED, error)
 
         def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-            end(task.cells[trial.config["cell"]], trial.last_result[_RESULT])
-
-    def name_of(trial: Any) -> str:
-        return str(trial.config["cell"])
+            end(cell_of(trial), trial.last_result[_RESULT])
 
     tuner = tune.Tuner(
         tune.with_resources(
