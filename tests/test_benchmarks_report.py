@@ -74,4 +74,5 @@ def test_a_table_takes_its_place_and_no_other(name, tmp_path) -> None:
 def test_what_has_not_run_stays_as_it_is(tmp_path, capsys) -> None:
     document = report.DOCUMENT.read_text(encoding="utf-8")
     assert report.fill(document, tmp_path) == document
-    assert capsys.readouterr().out.count("not run") == len(report.TABLES)
+    tables = document.count("<!-- table ")
+    assert capsys.readouterr().out.count("not run") == tables > 0
