@@ -10,6 +10,7 @@ import pytest
 from fake_runs import write_run
 
 from bioner_tf.errors import BionerError
+from bioner_tf.experiments import figures
 from bioner_tf.experiments.collect import collect_runs
 from bioner_tf.experiments.groups import Summary, group_runs
 from bioner_tf.experiments.markup import (
@@ -232,3 +233,15 @@ def test_markup_is_escaped_in_html():
     assert "<h1>a &lt; b</h1>" in html
     assert "<p><code>x&lt;y&gt;</code> and <b>bold &amp; more</b></p>" in html
     assert "<title>&lt;title&gt;</title>" in html
+
+
+def test_a_legend_of_all_structures_fits_into_a_single_panel() -> None:
+    pytest.importorskip("matplotlib")
+    figure, panels = figures._new_figure(1)
+    for name in ("STM", "FS-MTM", "SP-MTM", "ADV-MTM", "CS-MTM"):
+        panels[0].plot([0, 1], [0, 1], label=name)
+    figures._with_legend(figure, panels)
+    figure.canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ _STYLES = dict(
     )
 )
 _DPI = 120
+# The width of the longest entry of a legend.
+_LEGEND_ENTRY_INCHES = 1.2
 
 
 def can_draw() -> bool:
@@ -241,11 +244,13 @@ def _with_legend(figure: Figure, panels: Sequence[Axes]) -> Figure:
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels()):
             entries.setdefault(label, handle)
+    lines = math.ceil(len(entries) * _LEGEND_ENTRY_INCHES / figure.get_figwidth())
     figure.legend(
         handles=list(entries.values()),
         labels=list(entries),
         loc="outside lower center",
-        ncols=len(entries),
+        ncols=math.ceil(len(entries) / lines),
+        columnspacing=1.5,
         frameon=False,
     )
     return figure
