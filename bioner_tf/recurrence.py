@@ -74,7 +74,7 @@ def run_lstm(
     """
     units = recurrent_kernel.shape[0]
     # On padding nothing comes in, and nothing goes out. (4 * units,)
-    shut = tf.constant([_SHUT] * units + [0.0] * (2 * units) + [_SHUT] * units, kernel.dtype)
+    shut = tf.repeat(tf.constant([_SHUT, 0.0, 0.0, _SHUT], kernel.dtype), units)
     weights = tf.concat([kernel, bias[None], shut[None]], 0)
     course = _BACKWARD if backward else _FORWARD
     if not training:

@@ -18,13 +18,13 @@ kept in the graph as a table: no version of TensorFlow or ICU changes a token la
    like a beginning: it starts with a capital, a digit, a letter of a script without case, a Greek
    letter or an opening quote or bracket, or it has a capital or digit further on (``mRNA``,
    ``p53``); or if a line ends there;
-3. but at a ``.`` after an abbreviation of the field (``Fig.``, ``al.``, ``J. Biol. Chem.``) or
-   after a single letter (``E. coli``, ``J. Smith``, ``e.g.``, ``S. Typhimurium``) only if the next
-   word is one that opens sentences and no name (``shown in B. We found``);
-   and if the abbreviation or the letter is likely to be a sentence's last word, only if the next
-   word has a capital: months and ``etc.``; units behind a number or a slash (``at 6 h. Rats``);
-   a letter that a hyphen or slash joins to a word, or that numbers something (``hepatitis B.``,
-   ``NF-kappa B.``, ``65 degrees C.``);
+3. but at a ``.`` after a short form only if the next word is one that opens sentences and is no
+   name (``shown in B. We found``). Short forms are the field's abbreviations (``Fig.``, ``al.``,
+   ``J. Biol. Chem.``) and single letters (``E. coli``, ``J. Smith``, ``e.g.``,
+   ``S. Typhimurium``). Some are as likely to be a sentence's last word; after these, any word
+   with a capital begins the next one: months and ``etc.``, units behind a number or a slash
+   (``at 6 h. Rats``), and a letter that a hyphen or slash joins to a word or that tells things of
+   a kind apart (``PIG-M.``, ``hepatitis B.``, ``NF-kappa B.``, ``65 degrees C.``);
 4. at a line break that somebody made on purpose (a title, a heading, an item of a list): where
    the next word would have fitted on the line easily. Easily means that the line would have filled
    at most three quarters of the paragraph's longest line, or of 40 characters. Text wrapped at a
@@ -70,11 +70,11 @@ _ABBREVIATION = (
     "|[cp]v|bv|sv|[Ss]t|Ms|Co|Med"
 )
 
-# Of these, a word with a capital behind the full stop begins a sentence: Fos and Jun. They bind.
+# The same, but a word with a capital begins a sentence: on Jun. 12; but Fos and Jun. They bind.
 _WEAK_ABBREVIATION = "(?i:jan|feb|mar|apr|jun|jul|aug|sept?|oct|dec|etc|inc|ltd|corp)"
-# And of these behind a number or a slash: for 30 min. RNA was; at 6 h. Rats; ml/min. Serum.
+# Likewise behind a number or a slash: for 30 min. RNA was; at 6 h. Rats; ml/min. Serum.
 _UNIT = "[a-z]|C|min|mins|hrs?|secs?|wks?|mos?|yrs?"
-# And of a single letter behind one of these: NF-kappa B. Activation; 65 degrees C. Cells.
+# And any single letter behind one of these, of which there are several with letters for names.
 _LETTERED = (
     "(?i:alpha|beta|gamma|delta|kappa|lambda|degrees?|kinases?|(apo)?(lipo)?proteins?|factors?|"
     "vitamins?|hepatitis|influenza|groups?|class|grades?|stages?|phases?|panels?|"
@@ -152,6 +152,14 @@ def tokenise(texts: tf.Tensor) -> Tokens:
     )
 
 
+# A function by itself, so that a graph which needs it in several places holds it once.
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([None], tf.int64),
+        tf.TensorSpec([None], tf.int64),
+    ]
+)
 def encode(code_points: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
     """The strings of some stretches of characters.
 
@@ -184,7 +192,7 @@ def split_sentences(tokens: Tokens) -> tf.Tensor:
     Returns:
         bool (tokens,), true at least at the first token of each text.
     """
-    new_text = _starts_text(tokens)
+    new_text = tf.not_equal(tokens.text_ids, _shift_right(tokens.text_ids, -1))
     has_gap = new_text | (tokens.starts > _shift_right(tokens.ends, -1))
     breaks = tf.where(new_text, 0, _line_breaks_before(tokens))
     # Of the token before.
@@ -291,7 +299,7 @@ def _ends_sentence(
     # A text's first token comes after nothing.
     is_stop = (first == ord(".")) & ~new_text
     before_stop = _shift_left(is_stop, False)
-    weak, strong = _short_forms(tokens, first, has_gap, before_stop)
+    weak, strong = _short_forms(tokens, first, has_gap, before_stop, new_text)
     weak, strong = (is_stop & _shift_right(form, False) for form in (weak, strong))
     plain = _is_any_of(first, _TERMINATORS) & ~(weak | strong)
     clings = _is_any_of(first, _CLOSING) & ~has_gap
@@ -303,7 +311,11 @@ def _ends_sentence(
 
 
 def _short_forms(
-    tokens: Tokens, first: tf.Tensor, has_gap: tf.Tensor, among: tf.Tensor
+    tokens: Tokens,
+    first: tf.Tensor,
+    has_gap: tf.Tensor,
+    among: tf.Tensor,
+    new_text: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Of the tokens that ``among`` is true for, the weak and the strong short forms of rule 3."""
     forms = tokens.forms
@@ -317,14 +329,9 @@ def _short_forms(
     lettered = joined | _shift_right(_matches(forms, _LETTERED, asked), False)
     counted = _shift_right((first_class == _DIGIT) | (joins & (first == ord("/"))), False)
     # What stands before a text's first token is another text.
-    weak = is_letter & lettered | _matches(forms, _UNIT, among & counted)
-    weak &= ~_starts_text(tokens)
+    weak = ((is_letter & lettered) | _matches(forms, _UNIT, among & counted)) & ~new_text
     strong = (is_letter | _matches(forms, _ABBREVIATION, among)) & ~weak
     return weak | _matches(forms, _WEAK_ABBREVIATION, among), strong
-
-
-def _starts_text(tokens: Tokens) -> tf.Tensor:
-    return tf.not_equal(tokens.text_ids, _shift_right(tokens.text_ids, -1))
 
 
 def _matches(forms: tf.Tensor, pattern: str, among: tf.Tensor) -> tf.Tensor:

@@ -155,9 +155,9 @@ class Parts:
         joined = keras.layers.Concatenate(name="word_representations")(
             (words(self._inputs["word_ids"]), spelled)
         )
-        words = self._dropout("lstm_input")(joined)
-        self.share([words])
-        return words
+        represented = self._dropout("lstm_input")(joined)
+        self.share([represented])
+        return represented
 
     def share(self, features: Sequence[tf.Tensor]) -> None:
         """Declares that all networks go on from ``features`` and nothing before them.
