@@ -67,24 +67,22 @@ def viterbi(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     Returns:
         int32 (batch, time): tag ids, 0 at padding.
     """
-    steps = _time_major(potentials)
-    time, batch, num_tags = tf.shape(steps)[0], tf.shape(steps)[1], tf.shape(steps)[2]
-    stay = tf.tile(tf.range(num_tags)[tf.newaxis], [batch, 1])  # (batch, num_tags)
+    # (time, batch, to, from): the maximum over the innermost axis is the fast one.
+    steps = tf.transpose(_staying_at_padding(potentials, lengths), [1, 0, 3, 2])
+    time = tf.shape(steps)[0]
+    step_at = _steps_array(potentials.dtype, time).unstack(steps)
 
     def step_forward(
         t: tf.Tensor, best: tf.Tensor, pointers: tf.TensorArray
     ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-        # (batch, to, from): the maximum over the innermost axis is the fast one.
-        scores = tf.transpose(best[:, :, tf.newaxis] + steps[t], [0, 2, 1])
-        reached = _below_its_maximum(tf.reduce_max(scores, axis=-1))
-        is_token = (t < lengths)[:, tf.newaxis]
-        pointer = tf.where(is_token, tf.argmax(scores, axis=-1, output_type=tf.int32), stay)
-        return t + 1, tf.where(is_token, reached, best), pointers.write(t, pointer)
+        scores = step_at.read(t) + best[:, tf.newaxis, :]
+        pointers = pointers.write(t, tf.argmax(scores, axis=-1, output_type=tf.int32))
+        return t + 1, _below_its_maximum(tf.reduce_max(scores, axis=-1)), pointers
 
     _, best, pointers = tf.while_loop(
         lambda t, *_: t < time,
         step_forward,
-        (1, _below_its_maximum(steps[0, :, 0]), _steps_array(tf.int32, time)),
+        (1, _below_its_maximum(steps[0, :, :, 0]), _steps_array(tf.int32, time)),
     )
 
     def step_back(
@@ -115,28 +113,27 @@ def normalise(potentials: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.
           to one (as probabilities). Meaningless at padding.
         - log_partition: float (batch,), log Z in nats.
     """
-    steps = _time_major(potentials)
+    steps = _time_major(_staying_at_padding(potentials, lengths))
     time = tf.shape(steps)[0]
+    step_at = _steps_array(potentials.dtype, time).unstack(steps)
 
     def step(
         t: tf.Tensor, beta: tf.Tensor, log_scale: tf.Tensor, betas: tf.TensorArray
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
-        message = tf.reduce_logsumexp(steps[t] + beta[:, tf.newaxis, :], axis=-1)
-        scale = tf.reduce_max(message, axis=-1)  # (batch,)
-        is_token = t < lengths
-        beta = tf.where(is_token[:, tf.newaxis], message - scale[:, tf.newaxis], beta)
-        log_scale += tf.where(is_token, scale, tf.zeros_like(scale))
-        return t - 1, beta, log_scale, betas.write(t - 1, beta)
+        message = _log_sum_exp(step_at.read(t) + beta[:, tf.newaxis, :])
+        scale = tf.reduce_max(message, axis=-1, keepdims=True)  # (batch, 1)
+        beta = message - scale
+        return t - 1, beta, log_scale + scale, betas.write(t - 1, beta)
 
     # What follows a sentence's last token has weight one, log 0; it stays so through the padding.
     beta = tf.zeros_like(steps[0, :, 0])
     betas = _steps_array(potentials.dtype, time).write(time - 1, beta)
     _, beta, log_scale, betas = tf.while_loop(
-        lambda t, *_: t > 0, step, (time - 1, beta, tf.zeros_like(beta[:, 0]), betas)
+        lambda t, *_: t > 0, step, (time - 1, beta, tf.zeros_like(beta[:, :1]), betas)
     )
     # (batch, time, num_tags, num_tags)
     weights = potentials + _batch_major(betas.stack())[:, :, tf.newaxis, :]
-    log_partition = tf.reduce_logsumexp(steps[0, :, 0] + beta, axis=-1) + log_scale
+    log_partition = _log_sum_exp(steps[0, :, 0] + beta) + log_scale[:, 0]
     return tf.nn.log_softmax(weights, axis=-1), log_partition
 
 
@@ -152,11 +149,12 @@ def token_marginals(chain: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     """
     steps = tf.exp(_time_major(chain))
     time = tf.shape(steps)[0]
+    step_at = _steps_array(chain.dtype, time).unstack(steps)
 
     def step(
         t: tf.Tensor, marginal: tf.Tensor, marginals: tf.TensorArray
     ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-        marginal = tf.linalg.matvec(steps[t], marginal, transpose_a=True)
+        marginal = tf.linalg.matvec(step_at.read(t), marginal, transpose_a=True)
         # Rounding would add up over a long sentence, to probabilities above one.
         marginal /= tf.reduce_sum(marginal, axis=-1, keepdims=True)
         return t + 1, marginal, marginals.write(t, marginal)
@@ -289,6 +287,21 @@ def _along_path(potentials: tf.Tensor, tags: tf.Tensor, lengths: tf.Tensor) -> t
     values = tf.gather(rows, tags, axis=2, batch_dims=2)  # (batch, time)
     is_token = tf.sequence_mask(lengths, tf.shape(tags)[1])
     return tf.where(is_token, values, tf.zeros_like(values))
+
+
+def _staying_at_padding(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """The potentials of CRFs whose tag stays, at a score of 0, from the last token on."""
+    num_tags = tf.shape(potentials)[-1]
+    staying = (1 - tf.eye(num_tags, dtype=potentials.dtype)) * FORBIDDEN
+    is_token = tf.sequence_mask(lengths, tf.shape(potentials)[1])
+    return tf.where(is_token[:, :, tf.newaxis, tf.newaxis], potentials, staying)
+
+
+def _log_sum_exp(scores: tf.Tensor) -> tf.Tensor:
+    """That of finite numbers along the last axis; ``tf.reduce_logsumexp`` is for others, too."""
+    maximum = tf.reduce_max(scores, axis=-1)
+    sums = tf.reduce_sum(tf.exp(scores - maximum[..., tf.newaxis]), axis=-1)
+    return tf.math.log(sums) + maximum
 
 
 def _below_its_maximum(scores: tf.Tensor) -> tf.Tensor:

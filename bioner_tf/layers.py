@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 from tensorflow import keras
 
-from bioner_tf.recurrence import run_lstm, to_steps
+from bioner_tf.recurrence import arrange_steps, run_lstm
 
 
 def sequence_mask(lengths: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
@@ -192,11 +192,13 @@ class SideBySide(keras.layers.Layer):
         if training and tf.config.list_physical_devices("GPU"):
             mask = sequence_mask(lengths, features)
             return [self._run_keras(bilstm, features, mask) for bilstm in self.bilstms]
-        steps = to_steps(features, lengths)
+        steps = arrange_steps(lengths)
+        tokens = steps.gather(features)
         outputs = []
         for bilstm in self.bilstms:
             hidden = [
                 run_lstm(
+                    tokens,
                     steps,
                     cell.kernel,
                     cell.recurrent_kernel,
@@ -208,7 +210,7 @@ class SideBySide(keras.layers.Layer):
                 for cell, backward in zip(bilstm.directions, (False, True))
             ]
             # (batch, time, 2 * units)
-            outputs.append(tf.transpose(tf.concat(hidden, axis=-1), (1, 0, 2)))
+            outputs.append(steps.scatter(tf.concat(hidden, axis=-1), like=features))
         return outputs
 
     @staticmethod

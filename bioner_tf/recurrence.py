@@ -1,4 +1,4 @@
-"""An LSTM over all steps of a batch, in either direction, with a hand-written gradient.
+"""LSTMs over the sentences of a batch, in either direction, with a hand-written gradient.
 
 TensorFlow's own LSTM differentiates its loop op by op: every step of the backward loop then holds
 a small matmul for the weights' gradient. Here the loops hold only what depends on the step before:
@@ -6,9 +6,10 @@ one matmul, and the gates' arithmetic while its numbers are still in the process
 does not is done for all steps at once: the input projection before the loop, the weights' gradients
 after it.
 
-Nothing is turned round for the direction from the last token to the first: its loop counts down.
-The padding that it meets first leaves the state at zero, for there all gates that let something in
-or out are shut.
+Nothing is computed for padding. Sentences are put in the order of their lengths, so that those
+which have a token at some step are the first rows of those which have one at the step before: from
+step to step states lose rows, or get new ones that are zero. Nothing is turned round for the
+direction from the last token to the first, either: its loop counts down.
 
 Equal to ``keras.layers.LSTM`` (gate order input, forget, cell, output; sigmoid and tanh), in values
 and gradients, for the same weights.
@@ -24,29 +25,62 @@ import tensorflow as tf
 # The order in which LSTMBlockCellGrad has the gates, told in Keras's: input, cell, forget, output.
 # Its own inverse.
 _BLOCK_ORDER = (0, 2, 1, 3)
-# The sigmoid of this and less is exactly 0.
-_SHUT = -1e9
 
 
-def to_steps(features: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Turns a padded batch into what ``run_lstm`` takes; one serves all LSTMs over these features.
+class Steps(NamedTuple):
+    """Where the tokens of a batch stand when all first ones come first, then all second ones, ...
+
+    Within a step sentences are in the order of their lengths, the longest first.
+
+    Attributes:
+        cells: int64 (tokens, 2), the row and the column of each token in the padded batch.
+        sizes: int32 (time, 1), the tokens at each step.
+        starts: int32 (time, 1), the place of each step's first token.
+        ends: int32 (time, 1), the place behind its last one.
+        grown: int32 (time, 2, 2), what ``tf.pad`` adds to the next step's rows to have this one's.
+    """
+
+    cells: tf.Tensor
+    sizes: tf.Tensor
+    starts: tf.Tensor
+    ends: tf.Tensor
+    grown: tf.Tensor
+
+    def gather(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns what ``run_lstm`` takes: the tokens of (batch, time, width), and 1 for the bias.
+
+        It serves all LSTMs over these features.
+        """
+        tokens = tf.gather_nd(features, self.cells)
+        return tf.pad(tokens, ((0, 0), (0, 1)), constant_values=1)
+
+    def scatter(self, tokens: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+        """Puts (tokens, width) back where they stood in (batch, time, ...); 0 on padding."""
+        shape = tf.concat([tf.shape(like, tf.int64)[:2], [tokens.shape[-1]]], 0)
+        return tf.scatter_nd(self.cells, tokens, shape)
+
+
+def arrange_steps(lengths: tf.Tensor) -> Steps:
+    """Arranges the tokens of sentences by step.
 
     Args:
-        features: float32 (batch, time, width).
-        lengths: int32 (batch,), real tokens; the rest is padding.
-
-    Returns:
-        float32 (time, batch, width + 2): the features, 1 (the bias's factor), and 1 on padding.
+        lengths: int32 (batch,), at least 1 each.
     """
-    # (time, batch, width)
-    features = tf.transpose(features, (1, 0, 2))
-    padding = tf.range(tf.shape(features)[0])[:, None] >= lengths
-    constants = [tf.ones_like(padding, features.dtype), tf.cast(padding, features.dtype)]
-    return tf.concat([features, tf.stack(constants, axis=-1)], axis=-1)
+    order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+    steps = tf.range(tf.reduce_max(lengths))[:, None]
+    has_token = steps < tf.gather(lengths, order)  # (time, batch)
+    cells = tf.where(has_token)
+    cells = tf.stack([tf.gather(tf.cast(order, tf.int64), cells[:, 1]), cells[:, 0]], axis=1)
+    sizes = tf.math.count_nonzero(has_token, axis=1, dtype=tf.int32)
+    ends = tf.cumsum(sizes)
+    more = sizes - tf.concat([sizes[1:], [0]], 0)
+    grown = tf.reshape(tf.pad(more[:, None], ((0, 0), (1, 2))), (-1, 2, 2))
+    return Steps(cells, sizes[:, None], (ends - sizes)[:, None], ends[:, None], grown)
 
 
 def run_lstm(
     inputs: tf.Tensor,
+    steps: Steps,
     kernel: tf.Tensor,
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
@@ -57,7 +91,8 @@ def run_lstm(
     """Runs an LSTM from zero states and returns all its hidden states.
 
     Args:
-        inputs: float32 (time, batch, width + 2), from ``to_steps``. ``time`` may be 1 or more.
+        inputs: float32 (tokens, width + 1), from ``Steps.gather``.
+        steps: From ``arrange_steps``; one serves all LSTMs over these sentences.
         kernel: float32 (width, 4 * units).
         recurrent_kernel: float32 (units, 4 * units).
         bias: float32 (4 * units,).
@@ -68,154 +103,108 @@ def run_lstm(
             are summed in float32; all between matmuls (gates, cell states) is float32, too.
 
     Returns:
-        float32 (time, batch, units), the hidden state behind every step; 0 on padding.
+        float32 (tokens, units), the hidden state behind every token.
 
     Source: paper, "Bi-directional long short-term memory", the six equations of the LSTM cell.
     """
     units = recurrent_kernel.shape[0]
-    # On padding nothing comes in, and nothing goes out. (4 * units,)
-    shut = tf.repeat(tf.constant([_SHUT, 0.0, 0.0, _SHUT], kernel.dtype), units)
-    weights = tf.concat([kernel, bias[None], shut[None]], 0)
-    course = _BACKWARD if backward else _FORWARD
+    ascending = not backward
+    weights = tf.concat([kernel, bias[None]], 0)
     if not training:
-        # As tensors: of variables, the function would get handles and read them itself.
+        # As a tensor: of a variable, the function would get the handle and read it itself.
         recurrent_kernel = tf.convert_to_tensor(recurrent_kernel)
-        infer = _inference(inputs.shape[-1], units, course, precision)
-        return infer(inputs, weights, recurrent_kernel)
+        infer = _inference(inputs.shape[-1], units, ascending, precision)
+        return infer(inputs, steps, weights, recurrent_kernel)
 
     @tf.custom_gradient
     def run(inputs, weights, recurrent_kernel):
-        states, saved = _run_steps(inputs, weights, recurrent_kernel, course, precision)
+        hidden, saved = _run_steps(inputs, steps, weights, recurrent_kernel, ascending, precision)
 
         def gradient(hidden_gradient):
             return _back_propagate(
-                hidden_gradient, inputs, states, saved, weights, recurrent_kernel, course, precision
+                hidden_gradient,
+                inputs,
+                steps,
+                saved,
+                weights,
+                recurrent_kernel,
+                not ascending,
+                precision,
             )
 
-        return course.behind_steps(states), gradient
+        return hidden, gradient
 
     return run(inputs, weights, recurrent_kernel)
 
 
-class _Course(NamedTuple):
-    """A direction: there is a slot for the state at either end of every step.
-
-    Attributes:
-        before: Step t takes the state in slot t + before ...
-        behind: ... to slot t + behind.
-    """
-
-    before: int
-    behind: int
-
-    @property
-    def stride(self) -> int:
-        """From a step to the one after it."""
-        return self.behind - self.before
-
-    def first(self, steps: tf.Tensor) -> tf.Tensor:
-        """The step that comes first of ``steps``."""
-        return self.before * (steps - 1)
-
-    def last(self, steps: tf.Tensor) -> tf.Tensor:
-        """The step that comes last of ``steps``."""
-        return self.behind * (steps - 1)
-
-    def before_steps(self, states: tf.Tensor) -> tf.Tensor:
-        """The states before all steps, (time, ...), of those in all slots, (time + 1, ...)."""
-        return states[1:] if self.before else states[:-1]
-
-    def behind_steps(self, states: tf.Tensor) -> tf.Tensor:
-        """The states behind all steps."""
-        return states[1:] if self.behind else states[:-1]
-
-
-_FORWARD, _BACKWARD = _Course(before=0, behind=1), _Course(before=1, behind=0)
-
-
 @functools.cache
-def _inference(width, units, course, precision):
+def _inference(width, units, ascending, precision):
     """The recurrence alone, for LSTMs of one size and direction.
 
     A function by itself, so that a saved graph holds it once, however many LSTMs it runs.
     """
-    shapes = ((None, None, width), (width, 4 * units), (units, 4 * units))
-    signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
-    infer = functools.partial(_infer, course=course, precision=precision)
-    return tf.function(infer, input_signature=signature)
+    shapes = ((None, width), (width, 4 * units), (units, 4 * units))
+    inputs, *weights = (tf.TensorSpec(shape, tf.float32) for shape in shapes)
+    steps = Steps(
+        cells=tf.TensorSpec((None, 2), tf.int64),
+        sizes=tf.TensorSpec((None, 1), tf.int32),
+        starts=tf.TensorSpec((None, 1), tf.int32),
+        ends=tf.TensorSpec((None, 1), tf.int32),
+        grown=tf.TensorSpec((None, 2, 2), tf.int32),
+    )
+    infer = functools.partial(_infer, ascending=ascending, precision=precision)
+    return tf.function(infer, input_signature=[inputs, steps, *weights])
 
 
-def _infer(inputs, weights, recurrent_kernel, course, precision):
+def _infer(inputs, steps, weights, recurrent_kernel, ascending, precision):
     projected = _project(inputs, weights, precision)
     multiplier = tf.cast(recurrent_kernel, precision)
-    steps, batch, _ = tf.unstack(tf.shape(inputs))
-    hidden = tf.TensorArray(inputs.dtype, steps, element_shape=(None, recurrent_kernel.shape[0]))
+    units = recurrent_kernel.shape[0]
 
-    def step(t, h, c, hidden):
-        h, c, _ = _cell(_row(projected, t), h, c, multiplier)
-        return t + course.stride, h, c, hidden.write(t, h)
+    def step(t, rows, h, c):
+        h, c, _ = _cell(rows(projected), h, c, multiplier)
+        return (h, c), (h,)
 
-    zeros = tf.zeros((batch, recurrent_kernel.shape[0]), inputs.dtype)
-    *_, hidden = tf.while_loop(
-        lambda t, *_: _is_step(t, steps),
-        step,
-        (course.first(steps), zeros, zeros, hidden),
-        parallel_iterations=1,
-    )
-    return hidden.stack()
+    [hidden] = _run_loop(steps, ascending, step, units, [(tf.float32, units)])
+    return hidden.concat()
 
 
-def _run_steps(inputs, weights, recurrent_kernel, course, precision):
+def _run_steps(inputs, steps, weights, recurrent_kernel, ascending, precision):
     """The recurrence, keeping all that the gradient needs.
 
     Returns:
-        The hidden states in all slots (time + 1, batch, units), and TensorArrays, each
-        (batch, units) a step: the cell states (time + 1 of them, too), the four gates in Keras's
-        order, and the cell states' tanh.
+        The hidden states behind all tokens, (tokens, units); and those before them, followed by
+        TensorArrays, each (sentences, units) a step: the cell states before and behind, the four
+        gates in Keras's order, and the cell states' tanh.
     """
     projected = _project(inputs, weights, precision)
     multiplier = tf.cast(recurrent_kernel, precision)
-    steps, batch, _ = tf.unstack(tf.shape(inputs))
+
+    def step(t, rows, h, c):
+        new_h, new_c, gates = _cell(rows(projected), h, c, multiplier)
+        return (new_h, new_c), (new_h, h, c, new_c, *gates)
+
     units = recurrent_kernel.shape[0]
-    zeros = tf.zeros((batch, units), inputs.dtype)
-    array = lambda size: tf.TensorArray(inputs.dtype, size, element_shape=(None, units))  # noqa: E731
-    first = course.first(steps)
-    hidden, cells = (array(steps + 1).write(first + course.before, zeros) for _ in range(2))
-
-    def step(t, h, c, hidden, cells, rest):
-        h, c, values = _cell(_row(projected, t), h, c, multiplier)
-        slot = t + course.behind
-        rest = [values_so_far.write(t, value) for values_so_far, value in zip(rest, values)]
-        return t + course.stride, h, c, hidden.write(slot, h), cells.write(slot, c), rest
-
-    *_, hidden, cells, rest = tf.while_loop(
-        lambda t, *_: _is_step(t, steps),
-        step,
-        (first, zeros, zeros, hidden, cells, [array(steps) for _ in range(5)]),
-        parallel_iterations=1,
-    )
-    return hidden.stack(), (cells, *rest)
+    behind, before, *rest = _run_loop(steps, ascending, step, units, [(tf.float32, units)] * 9)
+    return behind.concat(), (before.concat(), *rest)
 
 
 def _back_propagate(
-    hidden_gradient, inputs, states, saved, weights, recurrent_kernel, course, precision
+    hidden_gradient, inputs, steps, saved, weights, recurrent_kernel, ascending, precision
 ):
     """Back-propagation through time: the gradients of inputs, weights and recurrent kernel."""
-    cells, i, f, g, o, tanh_c = saved
-    steps, batch, width = tf.unstack(tf.shape(inputs))
+    hidden_before, cells_before, cells, i, f, g, o, tanh_c = saved
     units = recurrent_kernel.shape[0]
-    zeros = tf.zeros((batch, units), inputs.dtype)
     # What the op below wants beside the states: peepholes, which are off, and shapes.
-    no_peephole, bias = tf.zeros((units,), inputs.dtype), tf.zeros((4 * units,), inputs.dtype)
-    no_input = tf.zeros((batch, 0), inputs.dtype)
+    no_peephole, bias = tf.zeros((units,)), tf.zeros((4 * units,))
+    no_inputs = inputs[:, :0]
     # A matmul by the transpose itself is faster than one that transposes at every step.
-    gates = _in_block_order(tf.cast(recurrent_kernel, precision))
-    transposed = tf.concat([tf.transpose(gate) for gate in gates], 0)
+    transposed = tf.transpose(_in_block_order(tf.cast(recurrent_kernel, precision)))
 
-    def step(t, dh, dc, c, sums_gradient):
-        before = cells.read(t + course.before)
+    def step(t, rows, dh, dc):
+        before = cells_before.read(t)
         dc, dsums, *_ = tf.raw_ops.LSTMBlockCellGrad(
-            x=no_input,
+            x=rows(no_inputs),
             cs_prev=before,
             h_prev=before,
             w=recurrent_kernel,
@@ -224,61 +213,99 @@ def _back_propagate(
             wco=no_peephole,
             b=bias,
             i=i.read(t),
-            cs=c,
+            cs=cells.read(t),
             f=f.read(t),
             o=o.read(t),
             ci=g.read(t),
             co=tanh_c.read(t),
             cs_grad=dc,
-            h_grad=dh + _row(hidden_gradient, t),
+            h_grad=dh + rows(hidden_gradient),
             use_peephole=False,
         )
         dsums = tf.cast(dsums, precision)
         dh = tf.cast(tf.matmul(dsums, transposed), dc.dtype)
-        return t - course.stride, dh, dc, before, sums_gradient.write(t, dsums)
+        return (dh, dc), (dsums,)
 
-    last = course.last(steps)
-    *_, sums_gradient = tf.while_loop(
-        lambda t, *_: _is_step(t, steps),
-        step,
-        (last, zeros, zeros, cells.read(last + course.behind), tf.TensorArray(precision, steps)),
+    [sums_gradient] = _run_loop(steps, ascending, step, units, [(precision, 4 * units)])
+    sums_gradient = sums_gradient.concat()  # (tokens, 4 * units)
+    reordered = _in_block_order(tf.cast(weights, precision))
+    inputs_gradient = tf.matmul(sums_gradient, reordered, transpose_b=True)
+    return (
+        tf.cast(inputs_gradient, inputs.dtype),
+        _factor_gradient(inputs, sums_gradient),
+        _factor_gradient(hidden_before, sums_gradient),
+    )
+
+
+def _run_loop(steps, ascending, step, units, kept):
+    """Runs through all steps, in ascending order or in descending order.
+
+    Args:
+        steps: What they are.
+        ascending: Whether the first step comes first.
+        step: What is done at step t: called as ``step(t, rows, *states)``, with a function that
+            takes the step's rows of (tokens, ...) and two states (sentences, units), 0 where a
+            sentence begins, it returns the new states and values to keep.
+        units: Of the states.
+        kept: The values' dtypes and widths.
+
+    Returns:
+        A TensorArray a value, by step.
+    """
+    count = tf.shape(steps.sizes)[0]
+    bounds = [_to_array(rows) for rows in (steps.starts, steps.ends)]
+    # Of those sentences that are in both, states are handed on.
+    changes = _to_array(steps.sizes if ascending else steps.grown)
+
+    def run(t, states, arrays):
+        begin, end = (bound.read(t) for bound in bounds)
+        change = changes.read(t)
+        if ascending:
+            states = [_rows(state, [0], change) for state in states]
+        else:
+            states = [tf.pad(state, change) for state in states]
+        states, values = step(t, lambda tokens: _rows(tokens, begin, end), *states)
+        arrays = [array.write(t, value) for array, value in zip(arrays, values)]
+        return t + (1 if ascending else -1), states, arrays
+
+    zeros = tf.zeros((steps.sizes[0, 0] if ascending else 0, units))
+    shape = tf.TensorShape((None, units))
+    arrays = [
+        tf.TensorArray(dtype, count, infer_shape=False, element_shape=(None, width))
+        for dtype, width in kept
+    ]
+    *_, arrays = tf.while_loop(
+        lambda t, *_: (t >= 0) & (t < count),
+        run,
+        (0 if ascending else count - 1, (zeros, zeros), arrays),
+        shape_invariants=(tf.TensorShape(()), (shape, shape), [tf.TensorShape(None)] * len(arrays)),
         parallel_iterations=1,
     )
-    # (time * batch, 4 * units)
-    sums_gradient = tf.reshape(sums_gradient.stack(), (steps * batch, 4 * units))
-    reordered = tf.concat(_in_block_order(tf.cast(weights, precision)), 1)
-    inputs_gradient = tf.matmul(sums_gradient, reordered, transpose_b=True)
-    factors = tf.reshape(inputs, (steps * batch, width))
-    weights_gradient = _factor_gradient(factors, sums_gradient)
-    factors = tf.reshape(course.before_steps(states), (steps * batch, units))
-    recurrent_gradient = _factor_gradient(factors, sums_gradient)
-    return (
-        tf.reshape(tf.cast(inputs_gradient, inputs.dtype), (steps, batch, width)),
-        weights_gradient,
-        recurrent_gradient,
-    )
+    return arrays
+
+
+def _to_array(values):
+    """One row a step: reading an array is one op, slicing a tensor by a number several."""
+    return tf.TensorArray(values.dtype, tf.shape(values)[0]).unstack(values)
+
+
+def _rows(tokens, begin, end):
+    return tf.strided_slice(tokens, begin, end, [1])
 
 
 def _factor_gradient(factors, sums_gradient):
     """The gradient of weights, in Keras's order, that ``factors`` were multiplied with."""
     gradient = tf.matmul(tf.cast(factors, sums_gradient.dtype), sums_gradient, transpose_a=True)
-    return tf.cast(tf.concat(_in_block_order(gradient), 1), factors.dtype)
+    return tf.cast(_in_block_order(gradient), factors.dtype)
 
 
 def _project(inputs, weights, precision):
-    """Returns the inputs' part of the sums of all steps: (time, batch, 4 * units)."""
-    steps, batch, width = tf.unstack(tf.shape(inputs))
-    rows = tf.reshape(tf.cast(inputs, precision), (steps * batch, width))
-    projected = tf.matmul(rows, tf.cast(weights, precision))
-    return tf.reshape(projected, (steps, batch, weights.shape[-1]))
-
-
-def _is_step(t, steps):
-    return (t >= 0) & (t < steps)
+    """Returns the inputs' part of the sums of all steps: (tokens, 4 * units)."""
+    return tf.matmul(tf.cast(inputs, precision), tf.cast(weights, precision))
 
 
 def _cell(projected, h, c, recurrent_kernel):
-    """One step: the new h and c, and the gates and tanh(c), each (batch, units)."""
+    """One step: the new h and c, and the gates and tanh(c), each (sentences, units)."""
     recurrent = tf.matmul(tf.cast(h, recurrent_kernel.dtype), recurrent_kernel)
     sums = tf.cast(projected, h.dtype) + tf.cast(recurrent, h.dtype)
     i, f, g, o = tf.split(sums, 4, axis=-1)
@@ -288,12 +315,8 @@ def _cell(projected, h, c, recurrent_kernel):
     return o * tanh_c, c, (i, f, g, o, tanh_c)
 
 
-def _row(steps, t):
-    """``steps[t]`` with as few ops as can be: each costs as much as a gate's arithmetic."""
-    return tf.strided_slice(steps, [t], [t + 1], [1], shrink_axis_mask=1)
-
-
 def _in_block_order(weights):
-    """The four gates' columns, each (rows, units), from Keras's order to the op's, and back."""
-    gates = tf.split(weights, 4, axis=1)
-    return [gates[number] for number in _BLOCK_ORDER]
+    """(rows, 4 * units) with the gates' columns from Keras's order to the op's, and back."""
+    rows, columns = weights.shape
+    gates = tf.reshape(weights, (rows, 4, columns // 4))
+    return tf.reshape(tf.gather(gates, _BLOCK_ORDER, axis=1), (rows, columns))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bioner_tf.recurrence import run_lstm, to_steps
+from bioner_tf.recurrence import arrange_steps, run_lstm
 
 UNITS = 3
 
@@ -28,8 +28,11 @@ def by_the_equations(features, kernel, recurrent_kernel, bias, lengths, backward
 
 
 def by_the_module(features, kernel, recurrent_kernel, bias, lengths, backward, **how):
-    steps = to_steps(features, tf.constant(lengths))
-    return run_lstm(steps, kernel, recurrent_kernel, bias, backward=backward, **how)
+    features = tf.convert_to_tensor(features)
+    steps = arrange_steps(tf.constant(lengths))
+    tokens = steps.gather(features)
+    hidden = run_lstm(tokens, steps, kernel, recurrent_kernel, bias, backward=backward, **how)
+    return tf.transpose(steps.scatter(hidden, like=features), (1, 0, 2))
 
 
 def differentiate(run, inputs, weigh, dtype):

@@ -44,7 +44,7 @@ _INPUT_FORMAT = flags.DEFINE_enum("input_format", "text", ["text"], "text: one t
 _OUTPUT_FORMAT = flags.DEFINE_enum(
     "output_format", "jsonl", ["jsonl", "highlight"], "JSON for programs, or marked for the eye."
 )
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Texts tagged at once.", lower_bound=1)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Texts tagged at once.", lower_bound=1)
 _CORES = flags.DEFINE_integer(
     "cores",
     None,
