@@ -140,6 +140,24 @@ def memory(record: Record) -> str:
     return table(["command", "MB at most", "seconds"], rows) + "\n" + _origin(record)
 
 
+def precision(record: Record) -> str:
+    """The table of F1 in both precisions."""
+    names = ("float32", "bfloat16")
+    rows = [
+        [seed, *(f"{100 * record[name]['scores'][seed]:.2f}" for name in names)]
+        for seed in record["float32"]["scores"]
+    ]
+    both = (record[name] for name in names)
+    means = (f"{100 * found['mean']:.2f} ± {100 * found['deviation']:.2f}" for found in both)
+    chance = "" if record["p"] is None else f", p = {record['p']:.2f} (Welch)"
+    what = (
+        f"{', '.join(record['corpora'])}, {record['structure']}, `{record['flags']}`: difference "
+        f"{100 * record['difference']:+.2f}{chance}.\n\n"
+    )
+    table_of_seeds = table(["seed", *names], [*rows, ["mean", *means]])
+    return f"{table_of_seeds}\n{what}{_origin(record)}"
+
+
 # By the name of the table: which file, and what makes the table of it.
 TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "training": ("training_step", training),
@@ -148,6 +166,7 @@ TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "growth": ("growth", growth),
     "pipeline": ("pipeline", pipeline),
     "memory": ("memory", memory),
+    "precision": ("precision", precision),
 }
 
 

@@ -186,13 +186,15 @@ class SideBySide(keras.layers.Layer):
                 GPU's own LSTM is used, so that an exported graph runs everywhere.
 
         Returns:
-            For each Bi-LSTM float32 (batch, time, 2 * units), forward then backward; 0 on padding.
+            For each Bi-LSTM the hidden states of all real tokens, forward then backward, float32
+            (tokens, 2 * units). ``ToSentences`` knows whose they are.
         """
         features, lengths = inputs
-        if training and tf.config.list_physical_devices("GPU"):
-            mask = sequence_mask(lengths, features)
-            return [self._run_keras(bilstm, features, mask) for bilstm in self.bilstms]
         steps = arrange_steps(lengths)
+        if training and tf.config.list_physical_devices("GPU"):
+            mask = tf.sequence_mask(lengths, tf.shape(features)[1])
+            padded = (bilstm.bidirectional(features, mask=mask) for bilstm in self.bilstms)
+            return [tf.gather_nd(hidden, steps.cells) for hidden in padded]
         tokens = steps.gather(features)
         outputs = []
         for bilstm in self.bilstms:
@@ -209,13 +211,25 @@ class SideBySide(keras.layers.Layer):
                 )
                 for cell, backward in zip(bilstm.directions, (False, True))
             ]
-            # (batch, time, 2 * units)
-            outputs.append(steps.scatter(tf.concat(hidden, axis=-1), like=features))
+            outputs.append(tf.concat(hidden, axis=-1))
         return outputs
 
-    @staticmethod
-    def _run_keras(bilstm: BiLSTM, features: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        return bilstm.bidirectional(features, mask=mask[:, :, 0] > 0) * mask
+
+class ToSentences(keras.layers.Layer):
+    """Puts what ``SideBySide`` returned, or what was made of it, back into sentences."""
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Scatters tokens.
+
+        Args:
+            inputs: Tokens, float32 (tokens, width), and what ``SideBySide`` was called with:
+                features, float32 (batch, time, features), and lengths, int32 (batch,).
+
+        Returns:
+            float32 (batch, time, width); 0 on padding.
+        """
+        tokens, features, lengths = inputs
+        return arrange_steps(lengths).scatter(tokens, like=features)
 
 
 class GatedInteraction(keras.layers.Layer):

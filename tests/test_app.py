@@ -83,6 +83,16 @@ def test_what_goes_wrong_outside_is_one_line(run, error, code, line):
     assert run(raising(error)) == (code, "", line)
 
 
+def test_on_a_terminal_the_message_replaces_a_bar_that_stopped_half_way(run, monkeypatch):
+    def main(argv, flag_values):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        print("\repoch 3 [====      ]", end="", file=sys.stderr)
+        raise BionerError("the disk is full")
+
+    code, _, err = run(main)
+    assert (code, err.split("\r")[-1]) == (1, "\033[Kerror: the disk is full\n")
+
+
 def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["bioner-test"])
     with pytest.raises(ZeroDivisionError):

@@ -45,6 +45,15 @@ RECORDS = {
         "training": {"megabytes": 900.0, "seconds": 10.0},
         "tagging": {"10": {"megabytes": 600.0, "seconds": 20.0}},
     },
+    "precision": {
+        "corpora": ["genes"],
+        "structure": "single_task",
+        "flags": "--epochs=3",
+        "float32": {"scores": {"1": 0.7, "2": 0.71}, "mean": 0.705, "deviation": 0.00707},
+        "bfloat16": {"scores": {"1": 0.7, "2": 0.72}, "mean": 0.71, "deviation": 0.0141},
+        "difference": 0.005,
+        "p": 0.7,
+    },
 }
 EXPECTED = {
     "training": "| single_task | bioner | 1.2 | 1.0 – 2.0 |  | 50% |",
@@ -53,6 +62,7 @@ EXPECTED = {
     "growth": "| length | **exponent** | **0.98** | **1.00** |",
     "pipeline": "| genes | 5.0% | 40.0% |",
     "memory": "| `bioner-tag`, 10 MB of text | 600 | 20 |",
+    "precision": "| mean | 70.50 ± 0.71 | 71.00 ± 1.41 |",
 }
 
 

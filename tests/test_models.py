@@ -103,10 +103,10 @@ def test_the_features_are_those_of_the_equations(structure: str, tagger) -> None
         return tf.keras.Model(network.input, output)(batch).numpy()
 
     def shared() -> np.ndarray:
-        return output_of("shared.projection")
+        return output_of("shared.sentences")
 
     def private(name: str = corpus) -> np.ndarray:
-        return output_of(f"private.{name}.projection")
+        return output_of(f"private.{name}.sentences")
 
     def gated() -> np.ndarray:
         weights, bias = (w.numpy() for w in tagger.parts[f"gate.{corpus}"][0].trainable_variables)

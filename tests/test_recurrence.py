@@ -72,6 +72,21 @@ def test_values_and_gradients_are_those_of_the_equations(
         np.testing.assert_allclose(ours, reference, atol=1e-5)
 
 
+@pytest.mark.parametrize("lengths", [[1], [3, 3], [2, 5, 1, 5, 4]], ids=str)
+def test_a_step_holds_the_sentences_that_have_a_token_there_and_no_padding(lengths) -> None:
+    steps = arrange_steps(tf.constant(lengths))
+    longest_first = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    expected = [[row for row in longest_first if lengths[row] > t] for t in range(max(lengths))]
+    cells = steps.cells.numpy().tolist()
+    assert cells == [[row, t] for t, rows in enumerate(expected) for row in rows]
+    for t, rows in enumerate(expected):
+        begin, end = steps.starts.numpy()[t, 0], steps.ends.numpy()[t, 0]
+        assert cells[begin:end] == [[row, t] for row in rows]
+        assert steps.sizes.numpy()[t, 0] == len(rows)
+        later = expected[t + 1] if t + 1 < len(expected) else []
+        assert steps.grown.numpy()[t].tolist() == [[0, len(rows) - len(later)], [0, 0]]
+
+
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 def test_padding_changes_nothing_to_the_last_bit(training: bool, backward: bool) -> None:

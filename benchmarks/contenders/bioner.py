@@ -9,7 +9,7 @@ import tensorflow as tf
 from harness import Task
 
 from bioner_tf.config import ModelConfig, TrainingConfig
-from bioner_tf.layers import BiLSTM, SideBySide
+from bioner_tf.layers import BiLSTM, SideBySide, ToSentences
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.threads import use_threads
 from bioner_tf.training import MultiTaskTrainer
@@ -66,7 +66,8 @@ def build_bilstms(
     def run(features):
         with tf.GradientTape() as tape:
             tape.watch(features)
-            outputs = layer((features, lengths), training=True)
+            hidden = layer((features, lengths), training=True)
+            outputs = [ToSentences()((tokens, features, lengths)) for tokens in hidden]
         return tape.gradient(outputs, [features, *layer.trainable_variables])
 
     return [lambda: run(features)[0].numpy()]

@@ -157,5 +157,7 @@ def _define_help(main: Main, program: str, flag_values: flags.FlagValues) -> Non
 
 
 def _leave(message: str, exit_code: int) -> NoReturn:
-    print(message, file=sys.stderr)
+    # On a terminal the message takes the place of a progress bar that stopped half way.
+    begin = "\r\033[K" if sys.stderr.isatty() else ""
+    print(f"{begin}{message}", file=sys.stderr)
     sys.exit(exit_code)

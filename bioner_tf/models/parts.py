@@ -11,7 +11,7 @@ from tensorflow import keras
 
 from bioner_tf.config import ModelConfig
 from bioner_tf.crf import CRF, build_crf
-from bioner_tf.layers import BiLSTM, CharCNN, SeededDropout, SideBySide
+from bioner_tf.layers import BiLSTM, CharCNN, SeededDropout, SideBySide, ToSentences
 from bioner_tf.processor import usable_precision
 
 # What a structure builds: for every corpus its network's outputs by name.
@@ -184,8 +184,8 @@ class Parts:
         together = SideBySide(bilstms, self._precision)
         hidden = together((features, self.lengths))
         return {
-            name: encoder.project(output)
-            for (name, encoder), output in zip(encoders.items(), hidden)
+            name: encoder.encode(tokens, features, self.lengths)
+            for (name, encoder), tokens in zip(encoders.items(), hidden)
         }
 
     def emissions(self, corpus: str, features: tf.Tensor) -> tf.Tensor:
@@ -238,7 +238,17 @@ class Encoder:
                 config.projection_units, activation="elu", name=f"{name}.projection"
             ),
         )
+        self._to_sentences = ToSentences(name=f"{name}.sentences")
 
-    def project(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Projects a Bi-LSTM's output (batch, time, 2 * lstm_units)."""
-        return self._projection(self._dropout(hidden))
+    def encode(self, tokens: tf.Tensor, features: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Projects the Bi-LSTM's output.
+
+        Args:
+            tokens: What ``SideBySide`` returned for it, (tokens, 2 * lstm_units).
+            features: What ``SideBySide`` was called with, (batch, time, width).
+            lengths: Likewise, (batch,).
+
+        Returns:
+            (batch, time, projection_units), 0 on padding.
+        """
+        return self._to_sentences((self._projection(self._dropout(tokens)), features, lengths))

@@ -1,0 +1,105 @@
+r"""What multiplying in bfloat16 does to F1: the same training in both precisions, over seeds.
+
+    python benchmarks/precision.py --data_dir=corpora --corpora=Ex-PTM-IOB --seeds=1,2,3 \
+        --train_flags="--crf=pairwise --vectors=vectors/words.bin --epochs=40"
+
+What a command would refuse where bfloat16 is slow is done here all the same: the numbers are those
+of any processor that has the instructions. Each training is ``bioner-train``; with --runs_dir they
+are kept, and those that are finished are not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import harness
+
+PRECISIONS = ("float32", "bfloat16")
+_TRAIN = """
+from bioner_tf import processor
+processor.supports_bfloat16 = lambda: True
+from bioner_tf.cli import train
+train.entry()
+"""
+
+
+def train(run_dir: Path, flags: Sequence[str]) -> float:
+    """Trains, unless that is done; returns F1 on the main corpus's test split, a fraction.
+
+    Raises:
+        SystemExit: The training failed.
+    """
+    command = [sys.executable, "-c", _TRAIN, f"--run_dir={run_dir}", *flags]
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+        raise SystemExit(f"bioner-train failed: {shlex.join(flags)}")
+    report = json.loads((run_dir / "report.json").read_text())
+    return next(iter(report["scores"].values()))["test"]["f1"]
+
+
+def summarise(scores: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Sums up the scores of each precision by seed.
+
+    Returns:
+        For each precision its ``scores`` by seed, ``mean`` and ``deviation``; then the
+        ``difference`` of the second's mean to the first's, and ``p``, the probability of one as
+        large by chance of the seeds (Welch's test; None where it says nothing).
+    """
+    from bioner_tf.statistics import welch_test
+
+    tested = welch_test(*([*scores[precision].values()] for precision in reversed(PRECISIONS)))
+    summary: dict[str, Any] = {
+        precision: {
+            "scores": found,
+            "mean": statistics.fmean(found.values()),
+            "deviation": statistics.stdev(found.values()) if len(found) > 1 else 0.0,
+        }
+        for precision, found in scores.items()
+    }
+    first, second = (summary[precision]["mean"] for precision in PRECISIONS)
+    return {**summary, "difference": second - first, "p": tested.p if tested else None}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the scores and writes them as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data_dir", required=True, help="where the corpora are")
+    parser.add_argument("--corpora", required=True, help="comma-separated, the main one first")
+    parser.add_argument("--structure", default="single_task", help="the sharing structure")
+    parser.add_argument("--seeds", default="1,2,3", help="comma-separated")
+    parser.add_argument("--train_flags", default="", help="further flags of bioner-train")
+    parser.add_argument("--runs_dir", type=Path, help="where runs are kept")
+    harness.add_output(parser, "precision")
+    options = parser.parse_args(arguments)
+    given = [f"--{name}={getattr(options, name)}" for name in ("data_dir", "corpora", "structure")]
+    given += shlex.split(options.train_flags)
+    scores: dict[str, dict[str, float]] = {precision: {} for precision in PRECISIONS}
+    with tempfile.TemporaryDirectory() as temporary:
+        for seed in options.seeds.split(","):
+            for precision in PRECISIONS:
+                run_dir = (options.runs_dir or Path(temporary)) / f"{precision}_s{seed}"
+                f1 = train(run_dir, [*given, f"--precision={precision}", f"--seed={seed}"])
+                scores[precision][seed] = f1
+                print(f"seed {seed} {precision:<9} F1 {100 * f1:.2f}", flush=True)
+    record = {
+        "machine": harness.machine(),
+        "structure": options.structure,
+        "corpora": options.corpora.split(","),
+        "flags": options.train_flags,
+        **summarise(scores),
+    }
+    chance = "" if record["p"] is None else f", p = {record['p']:.2f}"
+    print(f"difference {100 * record['difference']:+.2f}{chance}")
+    harness.write(record, options.output)
+
+
+if __name__ == "__main__":
+    main()
