@@ -218,18 +218,18 @@ class SideBySide(keras.layers.Layer):
 class ToSentences(keras.layers.Layer):
     """Puts what ``SideBySide`` returned, or what was made of it, back into sentences."""
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Scatters tokens.
 
         Args:
-            inputs: Tokens, float32 (tokens, width), and what ``SideBySide`` was called with:
-                features, float32 (batch, time, features), and lengths, int32 (batch,).
+            inputs: Tokens, float32 (tokens, width), and the lengths that ``SideBySide`` was called
+                with, int32 (batch,).
 
         Returns:
-            float32 (batch, time, width); 0 on padding.
+            float32 (batch, time, width), as long as the longest sentence; 0 on padding.
         """
-        tokens, features, lengths = inputs
-        return arrange_steps(lengths).scatter(tokens, like=features)
+        tokens, lengths = inputs
+        return arrange_steps(lengths).scatter(tokens)
 
 
 class GatedInteraction(keras.layers.Layer):
@@ -243,10 +243,10 @@ class GatedInteraction(keras.layers.Layer):
     def build(self, input_shape: Sequence[tf.TensorShape]) -> None:
         """Makes W (the W_{j->k} stacked) and b for inputs [own, *others]."""
         self.gate = keras.layers.Dense(input_shape[0][-1], activation="sigmoid", name="gate")
-        self.gate.build((None, None, sum(shape[-1] for shape in input_shape[1:])))
+        self.gate.build((None, sum(shape[-1] for shape in input_shape[1:])))
         super().build(input_shape)
 
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Gates the first of ``inputs``, each float32 (batch, time, units), by the others."""
+        """Gates the first of ``inputs``, each float32 (..., units), by the others."""
         own, *others = inputs
         return own * self.gate(tf.concat(others, axis=-1))

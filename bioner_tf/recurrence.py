@@ -54,10 +54,11 @@ class Steps(NamedTuple):
         tokens = tf.gather_nd(features, self.cells)
         return tf.pad(tokens, ((0, 0), (0, 1)), constant_values=1)
 
-    def scatter(self, tokens: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-        """Puts (tokens, width) back where they stood in (batch, time, ...); 0 on padding."""
-        shape = tf.concat([tf.shape(like, tf.int64)[:2], [tokens.shape[-1]]], 0)
-        return tf.scatter_nd(self.cells, tokens, shape)
+    def scatter(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Puts (tokens, width) back into sentences, (batch, time, width), 0 on padding."""
+        # All sentences have a first token.
+        shape = (self.sizes[0, 0], tf.shape(self.sizes)[0], tokens.shape[-1])
+        return tf.scatter_nd(tf.cast(self.cells, tf.int32), tokens, shape)
 
 
 def arrange_steps(lengths: tf.Tensor) -> Steps:

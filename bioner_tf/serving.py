@@ -95,8 +95,8 @@ class ServedTagger:
         encode: Encodes a batch of sentences as far as that is the same for all corpora: called as
             ``encode(word_ids, lengths, char_ids, form_ids)`` with int32 tensors ``(batch, time)``,
             ``(batch,)``, ``(forms, max_characters)``, ``(batch, time)``, it returns features, each
-            float32 ``(batch, time, width)``. Lengths are at least 1; row 0 of ``char_ids`` is that
-            of padding.
+            float32, of whatever shape ``score`` takes. Lengths are at least 1, the longest is
+            ``time``; row 0 of ``char_ids`` is that of padding.
         corpora: At least one; the first is the main corpus.
         words_path: The vocabulary of words: one a line, id = line number (from 0) + 2.
         characters_path: The vocabulary of characters, likewise.

@@ -59,8 +59,8 @@ class MultiTaskTrainer(keras.Model):
         """Takes one turn.
 
         Args:
-            turn: For each corpus its batch: the network's inputs, and ``tag_ids`` int32 (batch,
-                time).
+            turn: For each corpus its batch, as long as the longest sentence: the network's inputs,
+                and ``tag_ids`` int32 (batch, time).
 
         Returns:
             The running means and sums by name.

@@ -35,7 +35,7 @@ def run(layer: SideBySide, features: tf.Tensor, lengths: list[int], **how) -> li
     """Each Bi-LSTM's hidden states, (batch, time, 2 * units)."""
     features, lengths = tf.convert_to_tensor(features), tf.constant(lengths)
     hidden = layer((features, lengths), **how)
-    return [ToSentences()((tokens, features, lengths)) for tokens in hidden]
+    return [ToSentences()((tokens, lengths)) for tokens in hidden]
 
 
 class TestBiLSTM:

@@ -32,7 +32,7 @@ def by_the_module(features, kernel, recurrent_kernel, bias, lengths, backward, *
     steps = arrange_steps(tf.constant(lengths))
     tokens = steps.gather(features)
     hidden = run_lstm(tokens, steps, kernel, recurrent_kernel, bias, backward=backward, **how)
-    return tf.transpose(steps.scatter(hidden, like=features), (1, 0, 2))
+    return tf.transpose(steps.scatter(hidden), (1, 0, 2))
 
 
 def differentiate(run, inputs, weigh, dtype):

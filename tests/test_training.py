@@ -97,10 +97,13 @@ def test_the_loss_is_summed_over_a_sentence_and_averaged_over_the_batch() -> Non
     batch = make_turn(tagger)["a"]
     alone = []
     for row in range(3):
-        rows = {name: batch[name][row : row + 1] for name in batch if name != "char_ids"}
-        alone.append(
-            trainer.batch_losses("a", {**rows, "char_ids": batch["char_ids"]})["loss"].numpy()
-        )
+        length = batch["lengths"][row]
+        rows = {
+            name: batch[name][row : row + 1, :length]
+            for name in ("word_ids", "form_ids", "tag_ids")
+        }
+        rows.update(lengths=length[None], char_ids=batch["char_ids"])
+        alone.append(trainer.batch_losses("a", rows)["loss"].numpy())
     assert trainer.batch_losses("a", batch)["loss"].numpy() == pytest.approx(
         np.mean(alone), rel=1e-5
     )

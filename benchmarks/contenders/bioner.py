@@ -67,7 +67,7 @@ def build_bilstms(
         with tf.GradientTape() as tape:
             tape.watch(features)
             hidden = layer((features, lengths), training=True)
-            outputs = [ToSentences()((tokens, features, lengths)) for tokens in hidden]
+            outputs = [ToSentences()((tokens, lengths)) for tokens in hidden]
         return tape.gradient(outputs, [features, *layer.trainable_variables])
 
     return [lambda: run(features)[0].numpy()]

@@ -20,6 +20,7 @@ been parsed: help and usage errors come at once.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import sys
 import warnings
@@ -74,6 +75,8 @@ def _quieten_tensorflow() -> None:
     # At level 2, TensorFlow 2.15 still greets every user with three lines about CUDA factories.
     # What really fails is raised as a Python exception all the same.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Its Python part would list every variable of a checkpoint that does not fit, after our error.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     # The project knows that tensorflow-addons is at its end of life; a user cannot act on it.
     warnings.filterwarnings(
         "ignore",

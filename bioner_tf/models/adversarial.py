@@ -20,7 +20,8 @@ def build(parts: Parts) -> Outputs:
     )
     outputs = {}
     for k, (corpus, wired) in enumerate(wire_shared_private(parts).items()):
-        emissions, shared, private = wired
+        emissions, *encoded = wired
+        shared, private = map(parts.to_sentences, encoded)
         outputs[corpus] = {
             "emissions": emissions,
             "adversarial": discriminator((shared, parts.lengths), corpus=k),

@@ -26,10 +26,11 @@ class MultiTaskTagger:
         networks: Functional models by corpus, the main one first. Inputs: a dict of ``word_ids``
             int32 (batch, time), ``lengths`` int32 (batch,), ``char_ids`` int32 (forms, max_chars)
             and ``form_ids`` int32 (batch, time), the row of ``char_ids`` that spells each token.
-            Output: a dict with the ``emissions`` that the corpus's CRF takes; whatever else is in
-            it is a loss beside the task's, float32 (batch,), which the trainer weighs and adds.
-        trunk: What all networks begin with: of the same inputs a list of features, each
-            float32 (batch, time, width).
+            Output: a dict with the ``emissions`` that the corpus's CRF takes, as long as the
+            longest sentence; whatever else is in it is a loss beside the task's, float32 (batch,),
+            which the trainer weighs and adds.
+        trunk: What all networks begin with: of the same inputs a list of features, each float32
+            (batch, time, width), or (tokens, width) behind Bi-LSTMs.
         heads: By corpus what its network goes on with: called with ``(features, lengths)``, the
             features a list, they give the network's emissions.
         crfs: The CRF layers by corpus.
@@ -52,7 +53,10 @@ class MultiTaskTagger:
         return list(self.networks)
 
     def variables(self) -> list[tf.Variable]:
-        """Every trainable variable of every network once, in an order that a rebuild repeats."""
+        """Every trainable variable of every network once, in the order that checkpoints rely on.
+
+        It is that of Keras, which goes by how far a layer is from the emissions.
+        """
         unique = {}
         for network in self.networks.values():
             for variable in network.trainable_variables:
@@ -178,22 +182,26 @@ class Parts:
             encoders: Those to run, by name.
 
         Returns:
-            For each name the projected output, (batch, time, projection_units).
+            For each name the projected output of all real tokens, (tokens, projection_units).
         """
         bilstms = [encoder.bilstm for encoder in encoders.values()]
         together = SideBySide(bilstms, self._precision)
         hidden = together((features, self.lengths))
         return {
-            name: encoder.encode(tokens, features, self.lengths)
-            for (name, encoder), tokens in zip(encoders.items(), hidden)
+            name: encoder.project(output)
+            for (name, encoder), output in zip(encoders.items(), hidden)
         }
 
     def emissions(self, corpus: str, features: tf.Tensor) -> tf.Tensor:
-        """Returns what the CRF of ``corpus`` gives for V_k, its features (batch, time, width)."""
+        """Returns what the CRF of ``corpus`` gives for V_k, its features (tokens, width)."""
         crf = build_crf(self._config.crf, len(self._tags[corpus]), name=f"crf.{corpus}")
         self.part(f"crf.{corpus}", crf)
         self._crfs[corpus] = crf
-        return crf((features, self.lengths))
+        return crf((self.to_sentences(features), self.lengths))
+
+    def to_sentences(self, features: tf.Tensor) -> tf.Tensor:
+        """Puts features that were encoded, (tokens, width), into (batch, time, width)."""
+        return ToSentences()((features, self.lengths))
 
     def assemble(self, outputs: Outputs) -> MultiTaskTagger:
         """Makes the tagger of the outputs that a structure built for each corpus."""
@@ -238,17 +246,7 @@ class Encoder:
                 config.projection_units, activation="elu", name=f"{name}.projection"
             ),
         )
-        self._to_sentences = ToSentences(name=f"{name}.sentences")
 
-    def encode(self, tokens: tf.Tensor, features: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Projects the Bi-LSTM's output.
-
-        Args:
-            tokens: What ``SideBySide`` returned for it, (tokens, 2 * lstm_units).
-            features: What ``SideBySide`` was called with, (batch, time, width).
-            lengths: Likewise, (batch,).
-
-        Returns:
-            (batch, time, projection_units), 0 on padding.
-        """
-        return self._to_sentences((self._projection(self._dropout(tokens)), features, lengths))
+    def project(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Projects a Bi-LSTM's output, (tokens, 2 * lstm_units)."""
+        return self._projection(self._dropout(hidden))
