@@ -3,7 +3,8 @@
 A program is a function, named as ``module:function``, that prepares and returns *tasks*: functions
 without arguments. A worker runs it in a fresh process, takes every task once to warm up, and then
 takes them all, one after the other, whenever it is told to. What else the machine does so meets all
-programs alike.
+programs alike. Short tasks are to be taken several times in a round, for the first time is slower:
+other programs had the caches.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Program(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a program's tasks took, each (rounds, tasks), and the process's memory.
+    """What a program's tasks took, each (rounds, passes * tasks), and the process's memory.
 
     Attributes:
         wall: Seconds by the clock.
@@ -78,9 +79,13 @@ class Worker:
         """Returns when the program is ready."""
         self._read()
 
-    def round(self) -> dict[str, Any]:
-        """Takes all tasks once; returns the ``seconds`` of each (wall, cpu), and the ``peak``."""
-        print("round", file=self._process.stdin, flush=True)
+    def round(self, passes: int) -> dict[str, Any]:
+        """Takes all tasks ``passes`` times.
+
+        Returns:
+            The ``seconds`` of each (wall, cpu), and the ``peak``.
+        """
+        print(passes, file=self._process.stdin, flush=True)
         return self._read()
 
     def close(self) -> None:
@@ -98,7 +103,7 @@ class Worker:
 
 
 def serve(program: Program) -> None:
-    """What a worker's process does: a line in for every round, a line of times out."""
+    """What a worker's process does: a line in for every round, its passes; a line of times out."""
     # What libraries print must not come between the lines.
     answers, sys.stdout = sys.stdout, sys.stderr
     module, function = program.factory.split(":")
@@ -106,8 +111,9 @@ def serve(program: Program) -> None:
     for task in tasks:
         task()
     print(json.dumps("ready"), file=answers, flush=True)
-    for _ in sys.stdin:
-        answer = {"seconds": [_time(task) for task in tasks], "peak": _peak_megabytes()}
+    for passes in map(int, sys.stdin):
+        seconds = [_time(task) for _ in range(passes) for task in tasks]
+        answer = {"seconds": seconds, "peak": _peak_megabytes()}
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -137,14 +143,14 @@ def _workers(programs: Mapping[str, Program]) -> Iterator[dict[str, Worker]]:
             worker.close()
 
 
-def measure(programs: Mapping[str, Program], rounds: int) -> dict[str, Measured]:
-    """Lets all programs take all their tasks, one program after the other, ``rounds`` times."""
+def measure(programs: Mapping[str, Program], rounds: int, passes: int = 1) -> dict[str, Measured]:
+    """Lets all programs take their tasks ``passes`` times, one after the other, in each round."""
     found: dict[str, list[Any]] = {name: [] for name in programs}
     with _workers(programs) as workers:
         for _ in range(rounds):
             for name, worker in workers.items():
                 time.sleep(_PAUSE_SECONDS)
-                found[name].append(worker.round())
+                found[name].append(worker.round(passes))
     return {
         name: Measured(
             *np.moveaxis(np.array([answer["seconds"] for answer in answers]), -1, 0),

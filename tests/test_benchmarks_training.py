@@ -123,6 +123,12 @@ def test_a_program_that_fails_ends_the_benchmark() -> None:
         harness.measure({"broken": harness.Program("json:nothing", {})}, 1)
 
 
+def test_every_round_takes_so_many_passes() -> None:
+    found = harness.measure({"sgemm": harness.SGEMM}, rounds=2, passes=3)["sgemm"]
+    assert found.wall.shape == found.cpu.shape == (2, 3)
+    assert (found.wall > 0).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "arguments"),
