@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help="comma-separated")
     parser.add_argument("--batch_size", type=int, default=16, help="sentences")
     parser.add_argument("--length", type=int, default=40, help="tokens of the longest sentence")
-    parser.add_argument("--rounds", type=int, default=25, help="times that all take a turn")
+    parser.add_argument("--rounds", type=int, default=15, help="times that all take a turn")
     harness.add_output(parser, "bilstm")
     options = parser.parse_args(arguments)
     contenders = harness.usable(harness.choose(parser, options.contenders, CONTENDERS))

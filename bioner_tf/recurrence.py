@@ -61,6 +61,8 @@ class Steps(NamedTuple):
         return tf.scatter_nd(tf.cast(self.cells, tf.int32), tokens, shape)
 
 
+# A function by itself, so that a saved graph holds it once.
+@tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
 def arrange_steps(lengths: tf.Tensor) -> Steps:
     """Arranges the tokens of sentences by step.
 
