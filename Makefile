@@ -40,6 +40,7 @@ test-slow: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/bilstm.py
+	$(BIN)/python benchmarks/limits.py
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/tagging.py
 	$(BIN)/python benchmarks/growth.py

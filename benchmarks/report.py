@@ -64,6 +64,25 @@ def bilstm(record: Record) -> str:
     return table(header, _contender_rows(record["counts"])) + "\n" + _origin(record)
 
 
+def limits(record: Record) -> str:
+    """The table of an LSTM's parts."""
+    rows = [
+        [
+            part,
+            f"{found['microseconds']:.1f}",
+            f"{found['gflops']:.0f}" if "gflops" in found else "",
+            f"{found['share_of_sgemm']:.0%}" if "gflops" in found else "",
+        ]
+        for part, found in record["parts"].items()
+    ]
+    parts = table(["part", "us a step", "GFLOP/s", "of sgemm"], rows)
+    bound = (
+        f"A large product: {record['sgemm_gflops']:.0f} GFLOP/s. The pass's products alone: "
+        f"{record['bound']:.0%} of that.\n\n"
+    )
+    return f"{parts}\n{bound}{_origin(record)}"
+
+
 def tagging(record: Record) -> str:
     """The tables of tagging: contenders, commands, cold starts."""
     rows = [
@@ -162,6 +181,7 @@ def precision(record: Record) -> str:
 TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "training": ("training_step", training),
     "bilstm": ("bilstm", bilstm),
+    "limits": ("limits", limits),
     "tagging": ("tagging", tagging),
     "growth": ("growth", growth),
     "pipeline": ("pipeline", pipeline),

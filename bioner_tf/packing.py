@@ -30,6 +30,7 @@ class TracedFunction:
     Attributes:
         concrete: The function, traced.
         graph_def: Its graph.
+        variables: Those that it reads, in an order that another process repeats.
         reads: By the name of a node that reads a variable as a whole, the variable.
         looked_up: The variables that a node wants otherwise: to look rows up, or for a loop.
     """
@@ -43,6 +44,8 @@ class TracedFunction:
             for name, value in self.captured.items()
             if id(value) in variables
         }
+        # In the order in which they were met; that of ``concrete.variables`` hangs on hashes.
+        self.variables = list(handles.values())
         self.reads: dict[str, tf.Variable] = {}
         self.looked_up: list[tf.Variable] = []
         for node in self.graph_def.node:
@@ -78,7 +81,7 @@ class PackedWeights(tf.Module):
 
     def __init__(self, functions: Sequence[TracedFunction]):
         super().__init__(name="weights")
-        variables = {v.ref(): v for function in functions for v in function.concrete.variables}
+        variables = {v.ref(): v for function in functions for v in function.variables}
         looked_up = {v.ref() for function in functions for v in function.looked_up}
         apart = {ref for ref, v in variables.items() if ref in looked_up or v.dtype != tf.float32}
         self.tables = [variables[ref] for ref in variables if ref in apart]

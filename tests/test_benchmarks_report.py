@@ -45,6 +45,14 @@ RECORDS = {
         "training": {"megabytes": 900.0, "seconds": 10.0},
         "tagging": {"10": {"megabytes": 600.0, "seconds": 20.0}},
     },
+    "limits": {
+        "sgemm_gflops": 160.0,
+        "parts": {
+            "gates": {"microseconds": 40.0},
+            "whole": {"microseconds": 400.0, "gflops": 80.0, "share_of_sgemm": 0.5},
+        },
+        "bound": 0.75,
+    },
     "precision": {
         "corpora": ["genes"],
         "structure": "single_task",
@@ -62,6 +70,7 @@ EXPECTED = {
     "growth": "| length | **exponent** | **0.98** | **1.00** |",
     "pipeline": "| genes | 5.0% | 40.0% |",
     "memory": "| `bioner-tag`, 10 MB of text | 600 | 20 |",
+    "limits": "| whole | 400.0 | 80 | 50% |",
     "precision": "| mean | 70.50 ± 0.71 | 71.00 ± 1.41 |",
 }
 

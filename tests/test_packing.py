@@ -53,6 +53,15 @@ SPECS = (
 )
 
 
+def test_the_order_of_variables_hangs_on_no_hash(weights):
+    names = {id(weights[name]): name for name in weights}
+    found = [
+        [names[id(variable)] for variable in TracedFunction(*pair).variables]
+        for pair in zip(make_functions(weights), SPECS)
+    ]
+    assert found == [["table", "double"], ["kernel", "bias", "inner", "scalar"]]
+
+
 def test_results_are_the_same_to_the_bit_after_saving_too(weights, tmp_path):
     embed, project = make_functions(weights)
     traced = [TracedFunction(*pair) for pair in zip((embed, project), SPECS)]
