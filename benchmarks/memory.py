@@ -42,7 +42,9 @@ def run(command: Sequence[str]) -> dict[str, float]:
         env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
     )
     _, status, used = os.wait4(process.pid, 0)
-    if status:
+    # It is not for Popen to wait for it again.
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
         raise SystemExit(f"bioner-{command[0]} failed: {' '.join(command)}")
     # Kilobytes on Linux, bytes on macOS.
     scale = 1 if sys.platform == "darwin" else 1024

@@ -1,6 +1,7 @@
 """The layers that the sharing structures are assembled from.
 
-All take sequences batch first with padding on the right, and none lets padding change a result.
+Sequences lie batch first with padding on the right, and no layer lets padding change a result. What
+``SideBySide`` returns has none: all real tokens, which ``ToSentences`` pads again.
 """
 
 from __future__ import annotations
