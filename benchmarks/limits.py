@@ -60,7 +60,7 @@ def build_parts() -> dict[str, Callable[[], object]]:
         return value
 
     def gates(c: tf.Tensor) -> tf.Tensor:
-        i, f, g, o = tf.split(wide + tf.tile(c[:, :1], [1, 4 * UNITS]), 4, axis=1)
+        i, f, g, o = tf.split(wide + c[:, :1], 4, axis=1)
         c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
         return tf.sigmoid(o) * tf.tanh(c)
 
