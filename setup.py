@@ -84,6 +84,6 @@ setup(
         "console_scripts": [
             f"bioner-{command} = bioner_tf.cli.{command}:entry" for command in COMMANDS
         ],
-        "spacy_factories": ["bioner_tf = bioner_tf.spacy_component:make_component"],
+        "spacy_factories": ["bioner_tf = bioner_tf.tagging.spacy_component:make_component"],
     },
 )

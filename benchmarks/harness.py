@@ -229,7 +229,7 @@ def usable(contenders: Sequence[str]) -> list[str]:
 
 def without_bfloat16(contenders: Sequence[str]) -> list[str]:
     """Leaves out bfloat16, and says so, where bioner_tf would take float32 instead."""
-    from bioner_tf.processor import supports_bfloat16
+    from bioner_tf.machine import supports_bfloat16
 
     missing = [name for name in contenders if "bfloat16" in name]
     if not missing or supports_bfloat16():

@@ -2,7 +2,8 @@
 
     python benchmarks/limits.py
 
-The parts are those of ``bioner_tf/recurrence.py``: 16 sentences of 40 tokens, 130 numbers a token,
+The parts are those of ``bioner_tf/layers/recurrence.py``: 16 sentences of 40 tokens, 130 numbers a
+token,
 256 units, one direction. Each is a graph of that part alone, its products one after the other where
 a step needs the one before. The rate of each product stands beside that of a large one: what is
 lost there no arrangement of the same products wins back.
@@ -41,7 +42,7 @@ def build_parts() -> dict[str, Callable[[], object]]:
     """Returns a function for each part, and for the whole pass, that runs it for all steps."""
     import tensorflow as tf
 
-    from bioner_tf.recurrence import arrange_steps, run_lstm
+    from bioner_tf.layers.recurrence import arrange_steps, run_lstm
 
     rng = np.random.default_rng(1)
 

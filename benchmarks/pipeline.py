@@ -20,11 +20,11 @@ import numpy as np
 import tensorflow as tf
 
 from bioner_tf.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from bioner_tf.material import Material, gather
+from bioner_tf.machine import use_threads
 from bioner_tf.models import build_tagger
-from bioner_tf.pipeline import batch_signature, plan_pass, turn_dataset
-from bioner_tf.threads import use_threads
-from bioner_tf.training import MultiTaskTrainer
+from bioner_tf.training.batches import batch_signature, plan_pass, turn_dataset
+from bioner_tf.training.inputs import Material, gather
+from bioner_tf.training.trainer import MultiTaskTrainer
 
 
 def padding_share(lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:

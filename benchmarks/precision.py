@@ -25,7 +25,7 @@ import harness
 
 PRECISIONS = ("float32", "bfloat16")
 _TRAIN = """
-from bioner_tf import processor
+from bioner_tf import machine as processor
 processor.supports_bfloat16 = lambda: True
 from bioner_tf.cli import train
 train.entry()
@@ -53,7 +53,7 @@ def summarise(scores: dict[str, dict[str, float]]) -> dict[str, Any]:
         ``difference`` of the second's mean to the first's, and ``p``, the probability of one as
         large by chance of the seeds (Welch's test; None where it says nothing).
     """
-    from bioner_tf.statistics import welch_test
+    from bioner_tf.scoring.statistics import welch_test
 
     tested = welch_test(*([*scores[precision].values()] for precision in reversed(PRECISIONS)))
     summary: dict[str, Any] = {

@@ -121,7 +121,7 @@ def _split(document: str) -> set[int]:
     """Where sentences start, but for the first."""
     import tensorflow as tf
 
-    from bioner_tf.text import split_sentences, tokenise
+    from bioner_tf.text.segmentation import split_sentences, tokenise
 
     tokens = tokenise(tf.constant([document]))
     starts = tokens.starts.numpy()[split_sentences(tokens).numpy()]
@@ -134,7 +134,7 @@ def _show(kind: str, document: str, start: int) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a line a corpus, and what went wrong."""
-    from bioner_tf.corpus import read_split
+    from bioner_tf.corpora.corpus import read_split
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", default=os.environ.get("BIONER_DATA_DIR"))

@@ -53,7 +53,7 @@ import json, sys, time
 started = time.perf_counter()
 if sys.argv[1] == "load":
     import bioner_tf
-    import bioner_tf.tagger
+    import bioner_tf.tagging.tagger
 else:
     import tensorflow as tf
 imported = time.perf_counter()

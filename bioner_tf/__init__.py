@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bioner_tf.tagger import Tagger
+    from bioner_tf.tagging.tagger import Tagger
 
 __version__ = "0.1.0"
 
@@ -24,6 +24,6 @@ def load(path: str | os.PathLike[str]) -> Tagger:
         BionerError: There is none, or it cannot be read.
     """
     # Here, so that importing the package does not wait for TensorFlow.
-    from bioner_tf.tagger import Tagger
+    from bioner_tf.tagging.tagger import Tagger
 
     return Tagger(path)

@@ -18,6 +18,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 
+# Programs that tests start import tests.helpers, too.
+_REPOSITORY = Path(__file__).resolve().parents[1]
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(_REPOSITORY), os.environ.get("PYTHONPATH")])
+)
+
 
 # A shell that runs the tests in the background makes them, and what they start, deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,7 +40,7 @@ def _fixed_seeds() -> None:
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout that the tests belong to."""
-    return Path(__file__).resolve().parents[1]
+    return _REPOSITORY
 
 
 @pytest.fixture(scope="session")
@@ -50,20 +56,20 @@ def vectors_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy_tagger(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The tagger of ``toy.py``, as it is exported."""
-    import toy
+def served_tagger(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tagger of ``random_tagger.py``, as it is exported."""
+    from tests.helpers import random_tagger
 
-    return toy.build_toy_tagger(tmp_path_factory.mktemp("vocabulary"))
+    return random_tagger.build_random_tagger(tmp_path_factory.mktemp("vocabulary"))
 
 
 @pytest.fixture(scope="session")
-def toy_run(toy_tagger: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run directory as far as a server looks at it: ``toy_tagger`` as its version 9."""
-    from bioner_tf.serving import export_tagger
+def served_run(served_tagger: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory as far as a server looks at it: ``served_tagger`` as its version 9."""
+    from bioner_tf.serving.export import export_tagger
 
     directory = tmp_path_factory.mktemp("run")
-    export_tagger(toy_tagger, directory / "export", version=9)
+    export_tagger(served_tagger, directory / "export", version=9)
     return directory
 
 

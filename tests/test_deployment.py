@@ -8,9 +8,10 @@ import re
 import shutil
 import subprocess
 
-import fake_server
 import pytest
 from google.protobuf import text_format
+
+from tests.helpers import fake_server
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +74,11 @@ def test_readme_tells_of_every_file(kit):
 
 
 @pytest.mark.parametrize("readme", ["README.md", "export/README.md"])
-def test_programs_of_the_readmes_run(repository, toy_run, tmp_path, monkeypatch, capsys, readme):
+def test_programs_of_the_readmes_run(repository, served_run, tmp_path, monkeypatch, capsys, readme):
     blocks = re.findall(r"```python\n(.*?)```", (repository / readme).read_text(), re.DOTALL)
     assert len(blocks) >= 2
     (tmp_path / "runs" / "genes" / "export").mkdir(parents=True)
-    (tmp_path / "runs" / "genes" / "export" / "1").symlink_to(toy_run / "export" / "9")
+    (tmp_path / "runs" / "genes" / "export" / "1").symlink_to(served_run / "export" / "9")
     (tmp_path / "abstracts.txt").write_text("The BRCA1 gene binds p53.\n")
     monkeypatch.chdir(tmp_path)
     for block in blocks:

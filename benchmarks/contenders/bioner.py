@@ -9,10 +9,10 @@ import tensorflow as tf
 from harness import Task
 
 from bioner_tf.config import ModelConfig, TrainingConfig
-from bioner_tf.layers import BiLSTM, SideBySide, ToSentences
+from bioner_tf.layers.features import BiLSTM, SideBySide, ToSentences
+from bioner_tf.machine import use_threads
 from bioner_tf.models import MultiTaskTagger, build_tagger
-from bioner_tf.threads import use_threads
-from bioner_tf.training import MultiTaskTrainer
+from bioner_tf.training.trainer import MultiTaskTrainer
 from contenders import workload
 
 

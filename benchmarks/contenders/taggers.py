@@ -11,11 +11,11 @@ from harness import Task
 
 import bioner_tf
 from bioner_tf.config import DataConfig, RunConfig
-from bioner_tf.material import Vocabularies
-from bioner_tf.run_directory import RunDirectory
-from bioner_tf.threads import use_threads
-from bioner_tf.trained_run import TrainedRun, export_run
-from bioner_tf.vocabulary import FIRST_ID, Vocabulary
+from bioner_tf.corpora.vocabulary import FIRST_ID, Vocabulary
+from bioner_tf.machine import use_threads
+from bioner_tf.runs.directory import RunDirectory
+from bioner_tf.training.inputs import Vocabularies
+from bioner_tf.training.trained_run import TrainedRun, export_run
 from contenders import bioner, peers, texts, workload
 
 # Standard deviations by which the score of "no entity" is above the others'.

@@ -9,7 +9,7 @@ from absl import flags
 
 from bioner_tf.cli import app
 from bioner_tf.errors import UsageError
-from bioner_tf.experiments.compare import KINDS, compare, to_html, to_text
+from bioner_tf.experiments.reports.compare import KINDS, compare, to_html, to_text
 from bioner_tf.files import write_text_atomically
 
 FIRST = flags.DEFINE_string("first", None, "One model.", required=True)

@@ -15,7 +15,7 @@ _SEED = flags.DEFINE_integer("seed", 1, "Another seed draws other sentences.", l
 def main(argv: list[str]) -> None:
     """Writes the demo and says what can be done with it."""
     del argv  # only the program's name: every setting is a flag
-    from bioner_tf import demo
+    from bioner_tf.corpora import demo
 
     data_dir = Path(_DATA_DIR.value)
     for path in demo.write_demo(data_dir, _SEED.value):

@@ -10,7 +10,7 @@ import os
 from absl import flags
 
 from bioner_tf.cli import app
-from bioner_tf.word2vec import Word2VecConfig, find_files, train_vectors
+from bioner_tf.vectors.word2vec import Word2VecConfig, find_files, train_vectors
 
 _DEFAULTS = Word2VecConfig()
 

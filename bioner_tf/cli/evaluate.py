@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from bioner_tf.cli import app
-from bioner_tf.corpus import Sentence, read_corpus, read_split, write_predictions
+from bioner_tf.corpora.corpus import Sentence, read_corpus, read_split, write_predictions
+from bioner_tf.corpora.predictions import TaggedSentence, read_predictions, require_same_sentences
 from bioner_tf.errors import UsageError
 from bioner_tf.files import write_json_atomically
-from bioner_tf.metrics import format_scores, score_tags
-from bioner_tf.predictions import TaggedSentence, read_predictions, require_same_sentences
-from bioner_tf.statistics import (
+from bioner_tf.scoring.metrics import format_scores, score_tags
+from bioner_tf.scoring.statistics import (
     Difference,
     bootstrap_intervals,
     paired_randomisation,
@@ -26,7 +26,7 @@ from bioner_tf.statistics import (
 )
 
 if TYPE_CHECKING:
-    from bioner_tf.tagger import Tagger
+    from bioner_tf.tagging.tagger import Tagger
 
 Sources = dict[tuple[str, str], tuple[Sentence, ...]]
 Tagged = dict[tuple[str, str], list[TaggedSentence]]
@@ -142,8 +142,8 @@ def tag_again(tagged: Tagged) -> Tagged:
 
 
 def _load(path: str) -> Tagger:
-    from bioner_tf.tagger import Tagger
-    from bioner_tf.threads import use_threads
+    from bioner_tf.machine import use_threads
+    from bioner_tf.tagging.tagger import Tagger
 
     use_threads(CORES.value)
     return Tagger(path)

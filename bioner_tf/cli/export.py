@@ -36,9 +36,9 @@ PRECISION = flags.DEFINE_enum(
 def main(argv: list[str]) -> None:
     """Exports."""
     del argv
-    from bioner_tf.serving import prune_versions
-    from bioner_tf.threads import use_threads
-    from bioner_tf.trained_run import export_run, load_run
+    from bioner_tf.machine import use_threads
+    from bioner_tf.serving.export import prune_versions
+    from bioner_tf.training.trained_run import export_run, load_run
 
     if VERSION.value is not None and KEEP_VERSIONS.value is not None:
         raise UsageError("--keep_versions goes by number: leave --version out, or that")

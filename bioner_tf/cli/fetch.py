@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from absl import flags
 
-from bioner_tf import fetch
 from bioner_tf.cli import app
+from bioner_tf.corpora import fetch
 from bioner_tf.errors import BionerError
 
 WHAT = flags.DEFINE_list(

@@ -16,11 +16,9 @@ from absl import flags
 
 from bioner_tf.cli import app
 from bioner_tf.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from bioner_tf.corpus import read_corpus
+from bioner_tf.corpora.corpus import read_corpus
 from bioner_tf.errors import UsageError
-from bioner_tf.experiments.collect import collect_runs
-from bioner_tf.experiments.markup import LEFT, RIGHT, plain_table
-from bioner_tf.experiments.partner import (
+from bioner_tf.experiments.partners.ranking import (
     CorpusText,
     describe_mean,
     indicators,
@@ -28,6 +26,8 @@ from bioner_tf.experiments.partner import (
     rank,
     rank_correlation,
 )
+from bioner_tf.experiments.reports.collect import collect_runs
+from bioner_tf.pages.markup import LEFT, RIGHT, plain_table
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the corpora are.", required=True)
 MAIN = flags.DEFINE_string("main", None, "The main corpus.", required=True)
@@ -77,8 +77,8 @@ def _gradients(candidates: Sequence[str]) -> dict[str, list[float]]:
         TrainingConfig(seed=SEED.value),
     )
 
-    from bioner_tf.experiments.agreement import measure_agreement
-    from bioner_tf.threads import use_threads
+    from bioner_tf.experiments.partners.agreement import measure_agreement
+    from bioner_tf.machine import use_threads
 
     use_threads()
     return measure_agreement(config, STEPS.value)

@@ -25,7 +25,7 @@ from bioner_tf.cli import app
 from bioner_tf.files import open_atomically
 
 if TYPE_CHECKING:
-    from bioner_tf.tagger import Entity
+    from bioner_tf.tagging.tagger import Entity
 
 _MODEL = flags.DEFINE_string(
     "model",
@@ -65,8 +65,8 @@ def main(argv: list[str]) -> None:
     del argv  # only the program's name: every setting is a flag
     # The files first: what is wrong with them shows before TensorFlow is there.
     with open_input(_INPUT.value) as source, open_output(_OUTPUT.value) as sink:
-        from bioner_tf.tagger import Tagger
-        from bioner_tf.threads import use_threads
+        from bioner_tf.machine import use_threads
+        from bioner_tf.tagging.tagger import Tagger
 
         use_threads(_CORES.value)
         tagger = Tagger(_MODEL.value)

@@ -193,8 +193,8 @@ def main(argv: list[str]) -> None:
     config = config_from_flags()
     flags_text = flags.FLAGS.flags_into_string()
 
-    from bioner_tf.run import train
-    from bioner_tf.threads import use_threads
+    from bioner_tf.machine import use_threads
+    from bioner_tf.training.run import train
 
     use_threads(CORES.value)
     try:

@@ -1,1 +1,4 @@
-"""The paper's experiments: what is run, what came out of it, and how it is shown."""
+"""Many runs: sweeps, reports, the paper's tables, the choice of partners.
+
+Uses everything below it; imported by ``cli`` alone.
+"""

@@ -14,7 +14,7 @@ from bioner_tf.models import (
     shared_private,
     single_task,
 )
-from bioner_tf.models.parts import MultiTaskTagger, Parts
+from bioner_tf.models.builder import MultiTaskTagger, Parts
 
 _STRUCTURES = {
     "single_task": single_task.build,

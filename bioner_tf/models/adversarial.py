@@ -5,8 +5,8 @@ Source: paper, "Adversarial multi-task model (ADV-MTM)" and its figure 5.
 
 from __future__ import annotations
 
-from bioner_tf.adversary import Difference, Discriminator
-from bioner_tf.models.parts import Outputs, Parts
+from bioner_tf.layers.adversary import Difference, Discriminator
+from bioner_tf.models.builder import Outputs, Parts
 from bioner_tf.models.shared_private import wire_shared_private
 
 

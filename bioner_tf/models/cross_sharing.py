@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from tensorflow import keras
 
-from bioner_tf.layers import GatedInteraction
-from bioner_tf.models.parts import Outputs, Parts
+from bioner_tf.layers.features import GatedInteraction
+from bioner_tf.models.builder import Outputs, Parts
 
 
 def build(parts: Parts) -> Outputs:

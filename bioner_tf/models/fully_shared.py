@@ -5,7 +5,7 @@ Source: paper, "Fully-shared multi-task model (FS-MTM)" and its figure 3.
 
 from __future__ import annotations
 
-from bioner_tf.models.parts import Outputs, Parts
+from bioner_tf.models.builder import Outputs, Parts
 
 
 def build(parts: Parts) -> Outputs:

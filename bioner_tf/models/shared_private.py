@@ -8,7 +8,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow import keras
 
-from bioner_tf.models.parts import Outputs, Parts
+from bioner_tf.models.builder import Outputs, Parts
 
 
 def build(parts: Parts) -> Outputs:

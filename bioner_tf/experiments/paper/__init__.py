@@ -1,0 +1,1 @@
+"""The paper's experiments: its tables, and what its text says about them."""

@@ -1,0 +1,1 @@
+"""Which auxiliary corpus suits a main corpus."""

@@ -1,0 +1,162 @@
+"""Reads what ``bioner-train`` has left in the run directories below a directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bioner_tf.config import RunConfig
+from bioner_tf.errors import BionerError
+from bioner_tf.files import PathLike
+from bioner_tf.runs.directory import CONFIG_FILE, RunDirectory
+
+# bioner-sweep leaves it where a run failed.
+FAILURE_FILE = "failure.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run as its directory records it.
+
+    Attributes:
+        name: Its directory below the one that was searched, with slashes.
+        path: Its directory.
+        config: Its settings.
+        report: Its outcome; empty while there is none.
+        history: One record an epoch.
+    """
+
+    name: str
+    path: Path
+    config: RunConfig
+    report: Mapping[str, Any]
+    history: tuple[Mapping[str, Any], ...]
+
+    @property
+    def main(self) -> str:
+        """The main corpus."""
+        return self.config.data.corpora[0]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has an outcome, of as many epochs as its settings ask for."""
+        # A run that goes on with more epochs has an old report for as long as it lasts.
+        epochs = self.report.get("epochs", len(self.history))
+        return bool(self.report) and epochs == self.config.training.epochs
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters without the word table."""
+        return int(self.report["parameters"]["rest"])
+
+    def scores(self, split: str = "test") -> Mapping[str, Any] | None:
+        """The main corpus's scores on a split, fractions in [0, 1]; None where there are none."""
+        scores: Mapping[str, Any] = self.report.get("scores", {})
+        return scores.get(self.main, {}).get(split)
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    """The runs below a directory.
+
+    Attributes:
+        runs: By name.
+        unreadable: What is wrong with the directories that look like runs and are none, by name.
+        failed: The errors of those whose last start failed, by name.
+    """
+
+    runs: tuple[Run, ...]
+    unreadable: Mapping[str, str]
+    failed: Mapping[str, str]
+
+
+def collect_runs(sweep_dir: PathLike) -> Collection:
+    """Reads all runs below a directory, which may be a run itself.
+
+    Raises:
+        BionerError: There is no such directory, or no run in it.
+    """
+    root = Path(sweep_dir)
+    if not root.is_dir():
+        raise BionerError(f"{root}: expected a directory of runs, got none; see --sweep_dir")
+    runs, unreadable, failed = [], {}, {}
+    for directory in _run_directories(root):
+        name = directory.relative_to(root).as_posix() if directory != root else root.name
+        try:
+            if (failure := read_failure(directory)) is not None:
+                failed[name] = failure
+            if (directory / CONFIG_FILE).exists():
+                runs.append(read_run(directory, name))
+        except BionerError as error:
+            # A message names the file, whose place on this machine is of no use to a reader.
+            unreadable[name] = str(error).replace(f"{directory}{os.sep}", "")
+    if not runs and not unreadable and not failed:
+        raise BionerError(
+            f"{root}: expected run directories of bioner-train somewhere below, got none"
+        )
+    return Collection(tuple(runs), unreadable, failed)
+
+
+def read_run(directory: PathLike, name: str) -> Run:
+    """Reads one run.
+
+    Raises:
+        BionerError: It is not a run, or one of its files is damaged.
+    """
+    files = RunDirectory(Path(directory))
+    return Run(
+        name=name,
+        path=files.root,
+        config=RunConfig.load(files.config),
+        report=_read_report(files.report),
+        history=read_history(files.metrics),
+    )
+
+
+def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """Reads one record an epoch from a run's ``metrics.jsonl``; none where there is no such file.
+
+    Raises:
+        BionerError: A line of it is damaged.
+    """
+    if not path.exists():
+        return ()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return tuple(_parse(f"{path}:{number}", line) for number, line in enumerate(lines, start=1))
+
+
+def read_failure(directory: PathLike) -> str | None:
+    """Why the last start of a run failed, where bioner-sweep has recorded that it did."""
+    path = Path(directory) / FAILURE_FILE
+    return str(_parse(path, path.read_text(encoding="utf-8"))["error"]) if path.exists() else None
+
+
+def _run_directories(root: Path) -> Iterator[Path]:
+    for directory, names, files in os.walk(root):
+        if CONFIG_FILE in files or FAILURE_FILE in files:
+            yield Path(directory)
+            names.clear()  # what is within a run is part of it
+        names[:] = sorted(name for name in names if not name.startswith("."))
+
+
+def _read_report(path: Path) -> Mapping[str, Any]:
+    if not path.exists():
+        return {}
+    report = _parse(path, path.read_text(encoding="utf-8"))
+    if "parameters" not in report:
+        raise BionerError(f"{path}: expected the report of a run, got no {'parameters'!r} in it")
+    return report
+
+
+def _parse(place: PathLike, text: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise BionerError(f"{place}: expected JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BionerError(f"{place}: expected a JSON object, got {type(value).__name__}")
+    return value

@@ -1,0 +1,172 @@
+"""The process that trains a cell: how it starts, how it is stopped and what it leaves behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bioner_tf.experiments.reports.collect import FAILURE_FILE
+from bioner_tf.files import PathLike, write_json_atomically
+
+LOG_FILE = "console.log"
+LOCK_FILE = "sweep.lock"
+_TRAINER_MODULE = "bioner_tf.cli.train"
+TRAINER = (sys.executable, "-m", _TRAINER_MODULE)
+# The same, but it dies with whoever holds its stdin.
+TETHERED_TRAINER = (sys.executable, "-m", "bioner_tf.experiments.sweeps.tether", _TRAINER_MODULE)
+
+_GRACE_SECONDS = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class CellProcess:
+    """A cell that is being trained.
+
+    Attributes:
+        directory: Its run directory.
+        log_start: Where in the log its own output begins, in bytes.
+        popen: The process.
+    """
+
+    directory: Path
+    log_start: int
+    popen: subprocess.Popen
+
+    @classmethod
+    def start(
+        cls,
+        directory: Path,
+        command: Sequence[str],
+        *,
+        cores: set[int] | None = None,
+        tethered: bool = False,
+        working_dir: PathLike | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> CellProcess | None:
+        """Starts it, in its own session; a failure that was recorded before is forgotten.
+
+        Args:
+            directory: Its run directory; made where there is none.
+            command: The whole command line.
+            cores: The cores that it keeps to; by default to none in particular.
+            tethered: Whether we hold its stdin for as long as we live, for a command that dies
+                when nobody does.
+            working_dir: Where its relative paths start; by default where ours do.
+            environment: Variables beside ours.
+
+        Returns:
+            The process; None where another one (of another sweep, say) is at the cell.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        # The child inherits the lock and has it for as long as it lives, even if we are killed.
+        with (directory / LOCK_FILE).open("w") as lock, (directory / LOG_FILE).open("ab") as log:
+            if not _take(lock.fileno()):
+                return None
+            (directory / FAILURE_FILE).unlink(missing_ok=True)
+            start = log.tell()
+            popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if tethered else subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[lock.fileno()],
+                start_new_session=True,
+                cwd=working_dir,
+                env={**os.environ, **(environment or {})},
+            )
+        if cores is not None:
+            os.sched_setaffinity(popen.pid, cores)
+        return cls(directory, start, popen)
+
+    def finish(self) -> str | None:
+        """Says how it ended, once it has.
+
+        Returns:
+            None if all is well, else the error, which is then recorded in the run directory.
+        """
+        code = self.popen.returncode
+        if code == 0:
+            return None
+        error = self._last_words()
+        record_failure(self.directory, error, code)
+        return error
+
+    def _last_words(self) -> str:
+        """The error in the log: the line that names itself one, else the last."""
+        code = self.popen.returncode
+        ending = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
+        with (self.directory / LOG_FILE).open("rb") as log:
+            log.seek(self.log_start)
+            lines = log.read().decode("utf-8", errors="replace").splitlines()
+        lines = [line.strip() for line in lines if line.strip()]
+        named = [line for line in lines if line.startswith("error: ")]
+        words = (named or lines or [""])[-1]
+        return f"{words.replace('error: ', '', 1)} ({ending})" if words else ending
+
+
+def record_failure(directory: Path, error: str, exit_code: int | None = None) -> None:
+    """Leaves in a run directory why its last start failed.
+
+    Args:
+        directory: The run directory.
+        error: Why.
+        exit_code: How the process ended, if that is known; minus the signal that killed it.
+    """
+    failure = {"exit_code": exit_code, "error": error, "log": LOG_FILE}
+    write_json_atomically(directory / FAILURE_FILE, failure)
+
+
+def stop_all(processes: Iterable[CellProcess]) -> None:
+    """Stops processes, politely first; started again, any of them goes on where it was."""
+    popens = [process.popen for process in processes]
+    for popen in popens:
+        popen.terminate()
+        if popen.stdin is not None:
+            popen.stdin.close()
+    deadline = time.monotonic() + _GRACE_SECONDS
+    for popen in popens:
+        try:
+            popen.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            popen.kill()
+            popen.wait()
+
+
+def is_trained_by_another(directory: Path) -> bool:
+    """Whether a process, on whatever machine that shares the directory, is at a cell."""
+    path = directory / LOCK_FILE
+    if not path.exists():
+        return False
+    with path.open("w") as lock:
+        return not _take(lock.fileno())
+
+
+def _take(descriptor: int) -> bool:
+    """Takes a lock; tells whether it was free."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM, which a job queue sends, end a block as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,128 @@
+"""How long a cell will take, from the speed of runs that are there already."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bioner_tf.experiments.reports.collect import Run
+from bioner_tf.experiments.sweeps.plan import Cell
+from bioner_tf.files import PathLike
+
+# Seconds a thousand training tokens where nothing has been measured: on two cores of an AMD EPYC
+# 9004, 256 units a direction.
+DEFAULT_SECONDS = {
+    "single_task": 0.16,
+    "fully_shared": 0.16,
+    "shared_private": 0.27,
+    "adversarial": 0.27,
+    "cross_sharing": 0.40,
+}
+_BATCH_SIZE = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusSize:
+    """What a corpus's training takes.
+
+    Attributes:
+        sentences: Training sentences by split, ``train`` and ``devel``.
+        tokens_per_sentence: On average over both.
+    """
+
+    sentences: Mapping[str, int]
+    tokens_per_sentence: float
+
+
+def measure_corpus(data_dir: PathLike, corpus: str) -> CorpusSize | None:
+    """Counts a corpus's training sentences and tokens; None where it is not there."""
+    sentences, tokens = {}, 0
+    for split in ("train", "devel"):
+        path = Path(data_dir) / corpus / f"{split}.tsv"
+        if not path.is_file():
+            return None
+        blocks = [
+            block for block in path.read_text(encoding="utf-8").split("\n\n") if block.strip()
+        ]
+        sentences[split] = len(blocks)
+        tokens += sum(block.strip("\n").count("\n") + 1 for block in blocks)
+    return CorpusSize(sentences, tokens / max(1, sum(sentences.values())))
+
+
+class Estimator:
+    """Estimates hours.
+
+    Args:
+        data_dir: Where the corpora are; what is not there has no estimate.
+        runs: Runs whose speed is known, finished or not.
+    """
+
+    def __init__(self, data_dir: PathLike, runs: Iterable[Run]):
+        self._data_dir = data_dir
+        self._sizes: dict[str, CorpusSize | None] = {}
+        self._measured = _measured_seconds(runs)
+
+    def basis(self, structures: Iterable[str]) -> str:
+        """Says where the estimates of some structures come from."""
+        known = [name for name in dict.fromkeys(structures) if name in self._measured]
+        if not known:
+            return (
+                "hours by the speed of two cores of an AMD EPYC 9004; nothing is measured here yet"
+            )
+        return f"hours by the speed of the runs here ({', '.join(known)})"
+
+    def hours(self, cell: Cell, epochs_done: int = 0) -> float | None:
+        """Estimates what is left of a cell; None where a corpus is not there.
+
+        Args:
+            cell: The cell.
+            epochs_done: Epochs that it has behind it.
+        """
+        tokens = self._tokens_per_epoch(cell)
+        if tokens is None:
+            return None
+        seconds = tokens / 1000 * self._seconds(cell.structure)
+        return max(0, cell.epochs - epochs_done) * seconds / 3600
+
+    def _seconds(self, structure: str) -> float:
+        """Seconds a thousand tokens: measured, else by what others measured here, else default."""
+        if structure in self._measured:
+            return self._measured[structure]
+        ratios = [seconds / DEFAULT_SECONDS[name] for name, seconds in self._measured.items()]
+        return DEFAULT_SECONDS[structure] * (statistics.fmean(ratios) if ratios else 1)
+
+    def _tokens_per_epoch(self, cell: Cell) -> float | None:
+        sizes = [self._size(corpus) for corpus in cell.corpora]
+        if any(size is None for size in sizes):
+            return None
+        known = [size for size in sizes if size is not None]
+        main = known[0].sentences
+        sentences = round(main["train"] * float(cell.flag("keep_fraction") or 1))
+        if cell.flag("train_on") == "train,devel":
+            sentences += main["devel"]
+        # A turn takes a batch of every corpus; the main corpus decides how many there are.
+        batch = int(cell.flag("batch_size") or _BATCH_SIZE)
+        others = math.ceil(sentences / batch) * batch
+        return sentences * known[0].tokens_per_sentence + others * sum(
+            size.tokens_per_sentence for size in known[1:]
+        )
+
+    def _size(self, corpus: str) -> CorpusSize | None:
+        if corpus not in self._sizes:
+            self._sizes[corpus] = measure_corpus(self._data_dir, corpus)
+        return self._sizes[corpus]
+
+
+def _measured_seconds(runs: Iterable[Run]) -> dict[str, float]:
+    """Seconds a thousand tokens, the median over a structure's epochs but the first of each run."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        # The first epoch builds the graph.
+        for record in run.history[1:]:
+            if record.get("tokens") and record.get("seconds"):
+                rate = 1000 * record["seconds"] / record["tokens"]
+                found.setdefault(run.config.model.structure, []).append(rate)
+    return {structure: statistics.median(rates) for structure, rates in found.items()}

@@ -1,0 +1,143 @@
+"""Runs the cells of an experiment as processes of this machine, each in its run directory."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bioner_tf.experiments.sweeps.cell_process import (
+    TRAINER,
+    CellProcess,
+    interrupted_by_sigterm,
+    stop_all,
+)
+from bioner_tf.experiments.sweeps.cell_state import (
+    BUSY,
+    FAILED,
+    FINISHED,
+    Outcome,
+    progress_line,
+    split_finished,
+)
+from bioner_tf.experiments.sweeps.plan import Cell
+from bioner_tf.files import PathLike
+
+_POLL_SECONDS = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """What the processes may use.
+
+    Attributes:
+        data_dir: Where the corpora are.
+        vectors_dir: Where the files of word vectors are.
+        jobs: How many cells run at once.
+        cores: How many cores they share; each process keeps to its part of them.
+        retries: How often a cell that failed is started again.
+        trainer: The command that trains a cell.
+    """
+
+    data_dir: str
+    vectors_dir: str = "."
+    jobs: int = 1
+    cores: int | None = None
+    retries: int = 0
+    trainer: Sequence[str] = TRAINER
+
+
+def run_cells(
+    sweep_dir: PathLike,
+    cells: Sequence[Cell],
+    resources: Resources,
+    report: Callable[[str], None] = print,
+) -> list[Outcome]:
+    """Runs what is not finished; goes on after a failure.
+
+    Each cell is a process in its own session, so that an interrupt reaches it only through here;
+    on the way out, however that comes, all are stopped, and any goes on where it was the next time.
+
+    Args:
+        sweep_dir: The directory of the run directories.
+        cells: What to run, in this order; what is to be tried again comes last.
+        resources: What the processes may use.
+        report: Is told a line about every start and end.
+
+    Returns:
+        What came out, in the order in which it did.
+    """
+    waiting, outcomes = split_finished(sweep_dir, cells, report)
+    tries = collections.Counter[Cell]()
+    slots = _core_slots(resources)
+    free = list(range(len(slots)))
+    running: dict[int, tuple[Cell, CellProcess]] = {}
+
+    def end(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        report(str(outcome))
+
+    with _stopping(running), interrupted_by_sigterm():
+        while waiting or running:
+            while waiting and free:
+                cell = waiting.pop(0)
+                process = _start(Path(sweep_dir), cell, resources, slots[free[0]])
+                if process is None:
+                    end(Outcome(cell, BUSY))
+                    continue
+                report(progress_line("started", cell))
+                tries[cell] += 1
+                running[free.pop(0)] = cell, process
+            for slot, (cell, process) in list(running.items()):
+                if process.popen.poll() is None:
+                    continue
+                error = process.finish()
+                if error is None:
+                    end(Outcome(cell, FINISHED))
+                elif tries[cell] <= resources.retries:
+                    report(progress_line("retrying", cell, error))
+                    waiting.append(cell)
+                else:
+                    end(Outcome(cell, FAILED, error))
+                del running[slot]
+                free.append(slot)
+            if running:
+                time.sleep(_POLL_SECONDS)
+    return outcomes
+
+
+def _start(
+    sweep_dir: Path, cell: Cell, resources: Resources, cores: set[int] | None
+) -> CellProcess | None:
+    directory = sweep_dir / cell.name
+    arguments = cell.arguments(resources.data_dir, resources.vectors_dir, str(directory))
+    return CellProcess.start(directory, [*resources.trainer, *arguments], cores=cores)
+
+
+def _core_slots(resources: Resources) -> list[set[int] | None]:
+    """The cores of each process; None where they need not be kept apart."""
+    if not hasattr(os, "sched_getaffinity"):
+        return [None] * resources.jobs
+    there = sorted(os.sched_getaffinity(0))
+    cores = there[: resources.cores]
+    if resources.jobs == 1 and len(cores) == len(there):
+        return [None]
+    share = max(1, len(cores) // resources.jobs)
+    # More processes than cores take turns on them.
+    return [
+        {cores[(job * share + core) % len(cores)] for core in range(share)}
+        for job in range(resources.jobs)
+    ]
+
+
+@contextmanager
+def _stopping(running: Mapping[int, tuple[Cell, CellProcess]]) -> Iterator[None]:
+    """Stops what runs when the block is left, however that comes."""
+    try:
+        yield
+    finally:
+        stop_all(process for _, process in running.values())

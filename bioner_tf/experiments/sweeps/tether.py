@@ -1,0 +1,33 @@
+"""Runs a module as a program that is killed at once when nobody holds its stdin any longer.
+
+``python -m bioner_tf.experiments.sweeps.tether MODULE [ARGUMENT ...]`` is ``python -m MODULE ...``
+for a
+process that keeps the other end of that pipe. However it ends, its end of the pipe is closed, and
+no trainer is left behind that would keep the lock of its run directory.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+import threading
+
+
+def _die_with_the_holder() -> None:
+    while os.read(0, 1024):
+        pass
+    # No way out that could fail or take its time: a run may be killed at any instant.
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Runs the module that the first argument names."""
+    threading.Thread(target=_die_with_the_holder, daemon=True).start()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""How far scores can be trusted: intervals, and tests of whether a difference is more than chance.
+
+Two kinds of chance are at work, and each test sees one of them. Another test set would have given
+other scores: ``bootstrap_intervals`` and ``paired_randomisation`` are about the sentences, for
+models as they are. Another seed would have given another model: ``welch_test`` is about the seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bioner_tf.corpora.tags import to_spans
+
+METRICS = ("precision", "recall", "f1")
+
+# Numbers of random draws that are held in memory at a time.
+_CHUNK = 1 << 22
+_QUADRATURE_POINTS = 20_001
+
+
+class Difference(NamedTuple):
+    """A difference of a metric between two models, and the p-value of its being chance."""
+
+    difference: float
+    p: float
+
+
+def sentence_counts(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> np.ndarray:
+    """Counts each sentence's entities.
+
+    Args:
+        gold: The tags of each sentence.
+        predicted: As many sentences of the same lengths.
+
+    Returns:
+        int64 (sentences, 3): gold entities, predicted ones, and those that are in both with the
+        same span and type; conlleval's reading of ill-formed sequences.
+
+    Raises:
+        ValueError: The numbers of sentences differ.
+    """
+    if len(gold) != len(predicted):
+        raise ValueError(f"{len(gold)} gold sentences, but {len(predicted)} predicted ones")
+    counts = np.zeros((len(gold), 3), np.int64)
+    for row, (gold_tags, predicted_tags) in enumerate(zip(gold, predicted)):
+        right, found = set(to_spans(gold_tags)), set(to_spans(predicted_tags))
+        counts[row] = len(right), len(found), len(right & found)
+    return counts
+
+
+def rates(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Turns counts into precision, recall and F1.
+
+    Args:
+        counts: int (..., 3), as of ``sentence_counts``, summed over the sentences.
+
+    Returns:
+        By metric float64 (...), fractions in [0, 1]; 0 where there is nothing to divide by.
+    """
+    support, predicted, correct = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+    return {
+        "precision": _ratio(correct, predicted),
+        "recall": _ratio(correct, support),
+        "f1": _ratio(2 * correct, predicted + support),
+    }
+
+
+def bootstrap_intervals(
+    counts: np.ndarray, samples: int = 1000, seed: int = 1, confidence: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """Confidence intervals by the percentile bootstrap over sentences.
+
+    Args:
+        counts: int (sentences, 3), as of ``sentence_counts``; at least one sentence.
+        samples: How many test sets of the same size are drawn, with replacement.
+        seed: Of the draws.
+        confidence: In (0, 1).
+
+    Returns:
+        By metric the bounds, fractions in [0, 1].
+
+    Source:
+        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13. Sentences are
+        drawn, not entities: the entities of a sentence are not independent.
+    """
+    generator = np.random.default_rng(seed)
+    totals = np.concatenate(
+        [
+            counts[generator.integers(len(counts), size=(rows, len(counts)))].sum(axis=1)
+            for rows in _chunks(samples, 3 * len(counts))
+        ]
+    )
+    tail = (1 - confidence) / 2
+    return {
+        metric: (float(np.quantile(values, tail)), float(np.quantile(values, 1 - tail)))
+        for metric, values in rates(totals).items()
+    }
+
+
+def paired_randomisation(
+    counts: np.ndarray, others: np.ndarray, trials: int = 10_000, seed: int = 1
+) -> dict[str, Difference]:
+    """Tests whether two models differ on the same sentences, by approximate randomisation.
+
+    If the models were alike, each sentence's two answers could as well have come from the other
+    one: how often does swapping them at random make at least as large a difference?
+
+    Args:
+        counts: int (sentences, 3) of one model, as of ``sentence_counts``.
+        others: The same of the other model, on the same sentences.
+        trials: How many random swaps are tried.
+        seed: Of the swaps.
+
+    Returns:
+        By metric the difference (the first model's value minus the other's) and its two-sided
+        p-value, never 0: the swap that changes nothing counts, too.
+
+    Raises:
+        ValueError: The numbers of sentences differ.
+
+    Source:
+        Noreen, Computer-Intensive Methods for Testing Hypotheses (1989); Yeh, More accurate tests
+        for the statistical significance of result differences (COLING 2000).
+    """
+    if counts.shape != others.shape:
+        raise ValueError(f"{len(counts)} sentences of one model, but {len(others)} of the other")
+    generator = np.random.default_rng(seed)
+    observed = _differences(counts.sum(axis=0), others.sum(axis=0))
+    changes = others - counts
+    # A sentence with the same counts makes no difference when it is swapped.
+    changes = changes[np.any(changes != 0, axis=1)]
+    reached = dict.fromkeys(METRICS, 0)
+    for rows in _chunks(trials, len(changes)):
+        swapped = generator.random((rows, len(changes))) < 0.5
+        moved = swapped.astype(np.float64) @ changes
+        drawn = _differences(counts.sum(axis=0) + moved, others.sum(axis=0) - moved)
+        for metric in METRICS:
+            # Rounding must not turn an equal difference into a smaller one.
+            enough = np.abs(drawn[metric]) >= abs(observed[metric]) - 1e-12
+            reached[metric] += int(np.count_nonzero(enough))
+    return {
+        metric: Difference(float(observed[metric]), (reached[metric] + 1) / (trials + 1))
+        for metric in METRICS
+    }
+
+
+def welch_test(values: Sequence[float], others: Sequence[float]) -> Difference | None:
+    """Tests whether two sets of independent numbers have different means.
+
+    Args:
+        values: One number a seed.
+        others: Another setting's, as many or not.
+
+    Returns:
+        The difference of the means and its two-sided p-value; None where a side has fewer than two
+        numbers, or none of them varies.
+
+    Source:
+        Welch, Biometrika 34 (1947): Student's t without the assumption of equal variances.
+    """
+    if min(len(values), len(others)) < 2:
+        return None
+    difference = float(np.mean(values) - np.mean(others))
+    errors = [float(np.var(side, ddof=1)) / len(side) for side in (values, others)]
+    if sum(errors) == 0:
+        return None
+    freedom = sum(errors) ** 2 / sum(
+        error**2 / (len(side) - 1) for error, side in zip(errors, (values, others))
+    )
+    return Difference(difference, student_tails(difference / math.sqrt(sum(errors)), freedom))
+
+
+def student_tails(t: float, freedom: float) -> float:
+    """The probability that Student's t is at least as far from 0 as ``t``.
+
+    Args:
+        t: The statistic.
+        freedom: Degrees of freedom, at least 1, not only whole ones.
+    """
+    # With t = sqrt(freedom) tan(x) the density becomes cos(x) ** (freedom - 1).
+    limit = math.atan(abs(t) / math.sqrt(freedom))
+    tail = _integrate_cosine_power(limit, math.pi / 2, freedom - 1)
+    return tail / _integrate_cosine_power(0.0, math.pi / 2, freedom - 1)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Adjusts p-values for there being several of them.
+
+    Args:
+        p_values: By any name.
+
+    Returns:
+        By the same names, Holm's adjusted values: one of at most 0.05 is significant at the level
+        of 5 % for all of them together.
+    """
+    adjusted: dict[str, float] = {}
+    largest = 0.0
+    ordered = sorted(p_values.items(), key=lambda item: item[1])
+    for rank, (name, p) in enumerate(ordered):
+        largest = max(largest, min(1.0, (len(ordered) - rank) * p))
+        adjusted[name] = largest
+    return {name: adjusted[name] for name in p_values}
+
+
+def _integrate_cosine_power(start: float, end: float, power: float) -> float:
+    x = np.linspace(start, end, _QUADRATURE_POINTS)
+    return float(np.trapz(np.cos(x).clip(0) ** power, x))
+
+
+def _differences(counts: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
+    ours, theirs = rates(counts), rates(others)
+    return {metric: ours[metric] - theirs[metric] for metric in METRICS}
+
+
+def _chunks(total: int, width: int) -> list[int]:
+    """Splits ``total`` rows of ``width`` numbers into parts that fit into memory."""
+    rows = max(1, _CHUNK // max(1, width))
+    return [min(rows, total - start) for start in range(0, total, rows)]
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator != 0)

@@ -1,0 +1,94 @@
+"""An exported tagger as a spaCy pipeline component, registered as ``bioner_tf``.
+
+::
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bioner_tf", config={"model": "runs/genes"})
+    for entity in nlp("Mutations of BRCA1 cause breast cancer.").ents:
+        print(entity.text, entity.label_, entity._.bioner_score)
+
+spaCy finds the component by the package's entry point; nothing has to be imported.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Optional
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.util import minibatch
+
+from bioner_tf.tagging.tagger import Entity, Tagger
+
+_SCORE = "bioner_score"
+
+
+# spaCy looks at the types of a factory's settings: this module does not postpone its annotations.
+@Language.factory(
+    "bioner_tf",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type", f"span._.{_SCORE}"],
+    default_config={"corpus": None, "alignment_mode": "expand"},
+)
+def make_component(
+    nlp: Language,
+    name: str,
+    model: str,
+    corpus: Optional[str],
+    alignment_mode: str,
+) -> "BionerComponent":
+    """Makes the component for a pipeline; the settings are those of :class:`BionerComponent`."""
+    del nlp, name
+    return BionerComponent(model, corpus, alignment_mode)
+
+
+class BionerComponent:
+    """Adds a tagger's entities to ``doc.ents``, each with its score in ``span._.bioner_score``.
+
+    spaCy cuts text into tokens in its own way, so an entity may begin or end inside of one. Of
+    entities that then share a token the one with the higher score stays. Entities that other
+    components found stay where the tagger found none.
+
+    Args:
+        model: An export, a directory of its versions or a run directory.
+        corpus: The corpus that decides what an entity is; by default the main one.
+        alignment_mode: What becomes of an entity that ends inside of a token: ``"expand"`` takes
+            in the token, ``"contract"`` leaves it out, ``"strict"`` drops the entity.
+
+    Raises:
+        BionerError: There is no such model, or it has no such corpus.
+    """
+
+    def __init__(self, model: str, corpus: Optional[str] = None, alignment_mode: str = "expand"):
+        self._tagger = Tagger(model)
+        self._corpus = self._tagger.check_corpus(corpus)
+        self._alignment_mode = alignment_mode
+        if not Span.has_extension(_SCORE):
+            Span.set_extension(_SCORE, default=None)
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Tags one document."""
+        [entities] = self._tagger.tag_texts([doc.text], self._corpus)
+        self._add(doc, entities)
+        return doc
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
+        """Tags documents in batches."""
+        for docs in minibatch(stream, size=batch_size):
+            found = self._tagger.tag_texts([doc.text for doc in docs], self._corpus)
+            for doc, entities in zip(docs, found):
+                self._add(doc, entities)
+                yield doc
+
+    def _add(self, doc: Doc, entities: Iterable[Entity]) -> None:
+        taken = [False] * len(doc)
+        spans = []
+        for entity in sorted(entities, key=lambda entity: -entity.score):
+            span = doc.char_span(
+                entity.start, entity.end, label=entity.type, alignment_mode=self._alignment_mode
+            )
+            if span is None or any(taken[span.start : span.end]):
+                continue
+            taken[span.start : span.end] = [True] * len(span)
+            span._.set(_SCORE, entity.score)
+            spans.append(span)
+        others = [span for span in doc.ents if not any(taken[span.start : span.end])]
+        doc.set_ents([*spans, *others])

@@ -1,0 +1,229 @@
+"""Loads an exported tagger and tags with it, by TensorFlow and NumPy alone.
+
+Nothing of what trained the tagger is needed: no Keras model, no tensorflow-addons.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from bioner_tf.errors import BionerError
+from bioner_tf.files import PathLike
+from bioner_tf.serving.metadata import METADATA_FORMAT, METADATA_PATH
+
+_SAVED_MODEL = "saved_model.pb"
+
+# What one call of the graph gets at most, unless a single text or sentence is larger.
+_BATCH_CHARACTERS = 1_000_000
+_BATCH_TEXTS = 1024
+_BATCH_TOKENS = 65_536
+
+
+class Entity(NamedTuple):
+    """An entity in a text.
+
+    Attributes:
+        start: Its first character, in code points from the start of the text.
+        end: The character behind its last one.
+        type: Its type, as the corpus names it.
+        text: ``text[start:end]``.
+        score: The probability that exactly this span is an entity of this type, in [0, 1].
+    """
+
+    start: int
+    end: int
+    type: str
+    text: str
+    score: float
+
+
+class Tagger:
+    """A tagger from an export.
+
+    Args:
+        path: A SavedModel that bioner_tf exported, or a directory of versions of one (the newest
+            is taken), or a run directory, which holds such a directory as ``export``.
+
+    Raises:
+        BionerError: If there is none, or it cannot be read.
+
+    Attributes:
+        path: The SavedModel's directory.
+        metadata: What the export tells of itself: ``corpora``, scores, versions, settings.
+        corpora: The names of its corpora, the main corpus first.
+    """
+
+    def __init__(self, path: PathLike):
+        self.path = find_saved_model(path)
+        self.metadata = _read_metadata(self.path)
+        self.corpora: list[str] = [corpus["name"] for corpus in self.metadata["corpora"]]
+        self._signature_names = {c["name"]: c["signatures"] for c in self.metadata["corpora"]}
+        try:
+            self._model = tf.saved_model.load(str(self.path))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise BionerError(f"{self.path}: the SavedModel does not load: {reason}") from error
+
+    def tag_texts(self, texts: Iterable[str], corpus: str | None = None) -> list[list[Entity]]:
+        """Finds the entities of texts: sentences, or whole documents.
+
+        Args:
+            texts: Any number of them, of any length.
+            corpus: The corpus that decides what an entity is; by default the main one.
+
+        Returns:
+            For each text its entities, in order and without overlap.
+
+        Raises:
+            BionerError: If the tagger has no such corpus.
+        """
+        signature = self._signature(corpus, "text")
+        return [entities for batch in _text_batches(texts) for entities in _tag(signature, batch)]
+
+    def tag_tokens(
+        self, sentences: Iterable[Sequence[str]], corpus: str | None = None
+    ) -> tuple[list[list[str]], list[list[float]]]:
+        """Tags sentences that are cut into tokens already.
+
+        Args:
+            sentences: Any number of them, of any length; length 0 is allowed.
+            corpus: The corpus whose tags are given; by default the main one.
+
+        Returns:
+            For each sentence the tag of each token, and the probability of that tag, in [0, 1].
+
+        Raises:
+            BionerError: If the tagger has no such corpus.
+        """
+        signature = self._signature(corpus, "tokens")
+        sentences = list(sentences)
+        tags: list[list[str]] = [[] for _ in sentences]
+        scores: list[list[float]] = [[] for _ in sentences]
+        for rows in _token_batches([len(sentence) for sentence in sentences]):
+            lengths = np.array([len(sentences[row]) for row in rows], np.int32)
+            tokens = np.full((len(rows), lengths.max()), b"", object)
+            for place, row in enumerate(rows):
+                tokens[place, : lengths[place]] = [_to_bytes(token) for token in sentences[row]]
+            outputs = signature(tokens=tf.constant(tokens, tf.string), lengths=tf.constant(lengths))
+            found, probabilities = outputs["tags"].numpy(), outputs["tag_score"].numpy()
+            for place, row in enumerate(rows):
+                tags[row] = [tag.decode() for tag in found[place, : lengths[place]]]
+                scores[row] = probabilities[place, : lengths[place]].tolist()
+        return tags, scores
+
+    def check_corpus(self, corpus: str | None) -> str:
+        """The name of the corpus that ``corpus`` asks for; None asks for the main one.
+
+        Raises:
+            BionerError: If the tagger has no such corpus.
+        """
+        if corpus is None:
+            return self.corpora[0]
+        if corpus not in self.corpora:
+            known = ", ".join(self.corpora)
+            raise BionerError(f"{self.path}: no corpus {corpus!r}; the tagger has {known}")
+        return corpus
+
+    def _signature(self, corpus: str | None, kind: str) -> Any:
+        names = self._signature_names[self.check_corpus(corpus)]
+        return self._model.signatures[names[kind]]
+
+
+def find_saved_model(path: PathLike) -> Path:
+    """Finds the SavedModel that a path stands for.
+
+    Args:
+        path: A SavedModel, a directory of versions, or a run directory.
+
+    Returns:
+        The SavedModel's directory; of several versions the newest.
+
+    Raises:
+        BionerError: If there is none.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BionerError(f"{path}: expected an exported tagger, but there is no such directory")
+    if not path.is_dir():
+        raise BionerError(f"{path}: expected the directory of an exported tagger, got a file")
+    if (path / _SAVED_MODEL).is_file():
+        return path
+    for parent in (path, path / "export"):
+        versions = [found.parent for found in parent.glob(f"*/{_SAVED_MODEL}")]
+        versions = [v for v in versions if v.name.isascii() and v.name.isdigit()]
+        if versions:
+            return max(versions, key=lambda version: int(version.name))
+    raise BionerError(
+        f"{path}: expected an exported tagger ({_SAVED_MODEL}), a directory of its versions or a "
+        "run directory, found none of them; bioner-export makes one of a run"
+    )
+
+
+def _read_metadata(saved_model: Path) -> dict[str, Any]:
+    path = saved_model / METADATA_PATH
+    try:
+        metadata = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BionerError(
+            f"{path}: missing, so this SavedModel is no export of bioner_tf, or not all of it"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise BionerError(f"{path}: expected JSON: {error}") from error
+    found = metadata.get("format") if isinstance(metadata, dict) else None
+    if found != METADATA_FORMAT:
+        raise BionerError(
+            f"{path}: expected an export of format {METADATA_FORMAT}, got {found!r}; export the "
+            "run again with this version of bioner_tf, or use the version that made it"
+        )
+    return metadata
+
+
+def _tag(signature: Any, texts: Sequence[str]) -> Iterator[list[Entity]]:
+    outputs = signature(text=tf.constant([_to_bytes(text) for text in texts], tf.string))
+    columns = {name: values.numpy() for name, values in outputs.items()}
+    for row, text in enumerate(texts):
+        entities = []
+        for place in range(columns["entity_count"][row]):
+            start, end = (int(columns[f"entity_{side}"][row, place]) for side in ("start", "end"))
+            entity_type = columns["entity_type"][row, place].decode()
+            score = float(columns["entity_score"][row, place])
+            entities.append(Entity(start, end, entity_type, text[start:end], score))
+        yield entities
+
+
+def _text_batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        if batch and (len(batch) == _BATCH_TEXTS or characters + len(text) > _BATCH_CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(text)
+        characters += len(text)
+    if batch:
+        yield batch
+
+
+def _token_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Rows that go together: of similar length, few enough tokens, none that is empty."""
+    rows = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
+    batch: list[int] = []
+    for row in rows:
+        # Ascending: this row would be the longest of the batch.
+        if batch and (len(batch) + 1) * lengths[row] > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _to_bytes(text: str) -> bytes:
+    # A lone surrogate has no UTF-8; "?" takes its place, one character as well.
+    return text.encode("utf-8", "replace")

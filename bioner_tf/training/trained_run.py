@@ -1,0 +1,185 @@
+"""A trained run: loaded from its directory, and exported as a SavedModel."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from bioner_tf.config import RunConfig
+from bioner_tf.errors import BionerError
+from bioner_tf.files import PathLike
+from bioner_tf.models import MultiTaskTagger, build_tagger
+from bioner_tf.runs.directory import RunDirectory
+from bioner_tf.serving.export import (
+    Encode,
+    Score,
+    ServedCorpus,
+    ServedTagger,
+    export_tagger,
+    list_versions,
+)
+from bioner_tf.serving.metadata import METADATA_PATH
+from bioner_tf.training.callbacks import History
+from bioner_tf.training.checkpoints import CheckpointStore
+from bioner_tf.training.inputs import CHARACTERS_FILE, WORDS_FILE, Vocabularies
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """A run's tagger with the weights that the run is for: its best epoch's, or its last.
+
+    Attributes:
+        directory: Where the run is.
+        config: What it was.
+        vocabularies: Its vocabularies.
+        tagger: Its networks.
+        report: Its outcome as far as it is known: the epoch of the weights, scores.
+    """
+
+    directory: RunDirectory
+    config: RunConfig
+    vocabularies: Vocabularies
+    tagger: MultiTaskTagger
+    report: Mapping[str, Any]
+
+
+def chosen_epoch(config: RunConfig, history: History) -> int:
+    """The epoch that a run is for: the best on devel where devel is held out, else the last."""
+    if config.data.train_on == "train":
+        best = history.best_epoch(f"{config.data.corpora[0]}/devel_f1")
+        if best is not None:
+            return best
+    return len(history.records)
+
+
+def checkpoint_store(
+    directory: RunDirectory,
+    tagger: MultiTaskTagger,
+    optimizer: keras.optimizers.Optimizer | None = None,
+) -> CheckpointStore:
+    """Returns the run's checkpoints, of the weights alone where no optimizer is given."""
+    tracked = {"weights": tagger.variables(), "updates": tagger.updates}
+    if optimizer is not None:
+        tracked["optimizer"] = optimizer
+    return CheckpointStore(directory.checkpoints, **tracked)
+
+
+def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
+    """Loads a run's tagger.
+
+    Args:
+        run_dir: Its directory.
+        precision: Of the Bi-LSTMs' matmuls; by default the one that it was trained with.
+
+    Raises:
+        BionerError: Not a run directory, or nothing was trained in it yet.
+    """
+    directory = RunDirectory(Path(run_dir))
+    config = RunConfig.load(directory.config)
+    if precision is not None:
+        model = dataclasses.replace(config.model, precision=precision)
+        config = dataclasses.replace(config, model=model)
+    loaded = Vocabularies.load(directory.vocabulary, config.data.corpora)
+    tagger = build_tagger(
+        config.model,
+        np.zeros((loaded.num_words, config.model.word_dim), np.float32),
+        loaded.num_characters,
+        loaded.tags,
+        config.training.seed,
+    )
+    store = checkpoint_store(directory, tagger)
+    epochs = store.epochs()
+    if not epochs:
+        raise BionerError(f"{directory.checkpoints}: expected a checkpoint, got none; train first")
+    epoch = chosen_epoch(config, History(directory.metrics, epochs[-1]))
+    store.restore(epoch)
+    report = directory.read_report()
+    if report.get("epoch") != epoch:
+        # A run that goes on with more epochs: its report is still that of other weights.
+        report = {"epoch": epoch}
+    return TrainedRun(directory, config, loaded, tagger, report)
+
+
+def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None) -> Path:
+    """Writes a run's tagger as a SavedModel.
+
+    Args:
+        run: The run.
+        export_dir: The directory of versions.
+        version: The version's number; by default the next.
+
+    Returns:
+        The directory of the new version.
+    """
+    encode, corpora = networks_to_serve(run.tagger, run.vocabularies.tags)
+    served = ServedTagger(
+        encode=encode,
+        corpora=corpora,
+        words_path=run.directory.vocabulary / WORDS_FILE,
+        characters_path=run.directory.vocabulary / CHARACTERS_FILE,
+        max_characters=run.config.model.max_characters,
+        metadata=_describe(run),
+    )
+    return export_tagger(served, export_dir, version)
+
+
+def find_export(run: TrainedRun, export_dir: PathLike) -> int | None:
+    """Returns the newest version if it is of these weights and scores already, else None."""
+    newest = max(list_versions(export_dir), default=0)
+    path = Path(export_dir) / str(newest) / METADATA_PATH
+    if not path.exists():
+        return None
+    metadata = json.loads(path.read_bytes())
+    described = json.loads(json.dumps(_describe(run)))
+    return newest if {name: metadata.get(name) for name in described} == described else None
+
+
+def _describe(run: TrainedRun) -> dict[str, Any]:
+    """What an export tells of its run."""
+    settings = run.config.to_json()
+    # Where the files were is nobody's business but the run's.
+    del settings["data"]["data_dir"], settings["data"]["vectors"]
+    return {
+        "structure": run.config.model.structure,
+        "settings": settings,
+        "epoch": run.report["epoch"],
+        "scores": run.report.get("scores", {}),
+    }
+
+
+def networks_to_serve(
+    tagger: MultiTaskTagger, tags: Mapping[str, Sequence[str]]
+) -> tuple[Encode, list[ServedCorpus]]:
+    """Cuts a tagger's networks into what an export has once and what it has for each corpus.
+
+    Args:
+        tagger: The networks.
+        tags: The tags of each corpus.
+
+    Returns:
+        ``encode`` and ``corpora`` of a :class:`ServedTagger`.
+    """
+
+    def encode(
+        word_ids: tf.Tensor, lengths: tf.Tensor, char_ids: tf.Tensor, form_ids: tf.Tensor
+    ) -> list[tf.Tensor]:
+        inputs = {
+            "word_ids": word_ids,
+            "lengths": lengths,
+            "char_ids": char_ids,
+            "form_ids": form_ids,
+        }
+        return tf.nest.flatten(tagger.trunk(inputs))
+
+    def scorer(corpus: str) -> Score:
+        head, crf = tagger.heads[corpus], tagger.crfs[corpus]
+        return lambda features, lengths: crf.potentials(head((list(features), lengths)))
+
+    return encode, [ServedCorpus(name, tags[name], scorer(name)) for name in tagger.corpora]

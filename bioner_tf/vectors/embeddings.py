@@ -1,0 +1,486 @@
+"""Word vectors: loads them through gensim and lays the word embedding's first values.
+
+GloVe text, word2vec text and word2vec binary, plain or gzipped, are told apart by their content.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import math
+import os
+import re
+import tempfile
+import traceback
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from bioner_tf.corpora.vocabulary import (
+    FIRST_ID,
+    PADDING_ID,
+    Vocabulary,
+    lower_word,
+    normalise_word,
+)
+from bioner_tf.errors import BionerError
+from bioner_tf.files import PathLike
+
+FloatArray = npt.NDArray[np.float32]
+
+_EXPECTED_FORMAT = "expected word vectors in GloVe text, word2vec text or word2vec binary format"
+_MEND_BY_FETCHING = "the file was cut or damaged: copy or download it again"
+_GZIP_MAGIC = b"\x1f\x8b"
+_HEADER = re.compile(rb"\s*(\d+)[ \t]+(\d+)\s*")
+_PRINTABLE = re.compile(rb"[\t\r\n\x20-\x7e]*")
+_LONGEST_LINE = 1 << 20
+_BYTES_PER_VALUE = 4
+_ROWS_AT_A_TIME = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WordVectors:
+    """Words and their vectors, looked up by digit-normalised form.
+
+    Files are sorted by frequency, so where words become equal ("1990" and "2000" both become
+    "0000") the first one's vector is found.
+
+    Attributes:
+        words: The word of each row, digit-normalised; may repeat.
+        matrix: float32 (n, dim).
+        index: The first row of each distinct word.
+    """
+
+    words: tuple[str, ...]
+    matrix: FloatArray
+    index: Mapping[str, int] = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        words = tuple(map(normalise_word, self.words))
+        index: dict[str, int] = {}
+        for row, word in enumerate(words):
+            index.setdefault(word, row)
+        object.__setattr__(self, "words", words)
+        object.__setattr__(self, "index", index)
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return int(self.matrix.shape[1])
+
+    def find(self, word: str) -> tuple[str | None, int | None]:
+        """Looks a word up.
+
+        Args:
+            word: A token or its normalised form.
+
+        Returns:
+            ``("exact", row)`` if its normalised form has a vector, else ``("lower", row)`` if that
+            in lower case has, else ``(None, None)``.
+
+        Source:
+            What the paper's authors' program does.
+        """
+        form = normalise_word(word)
+        row = self.index.get(form)
+        if row is not None:
+            return "exact", row
+        row = self.index.get(lower_word(form))
+        return (None, None) if row is None else ("lower", row)
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """How much of something has a vector: counts that add up to the total.
+
+    Attributes:
+        exact: Found by the normalised form.
+        lower: Found by its lower-case form only.
+        none: Not found.
+    """
+
+    exact: int
+    lower: int
+    none: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.exact + self.lower + self.none
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the total and the shares, fractions in [0, 1]; 0 of nothing."""
+        total = self.total
+        shares = {
+            name: count / total if total else 0.0
+            for name, count in dataclasses.asdict(self).items()
+        }
+        return {"total": total, **shares}
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusCoverage:
+    """How much of a corpus has a vector.
+
+    Attributes:
+        tokens: Counted in occurrences.
+        forms: Counted in distinct normalised forms.
+    """
+
+    tokens: Share
+    forms: Share
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns both shares."""
+        return {"tokens": self.tokens.to_json(), "types": self.forms.to_json()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """How much of each corpus has a vector, by the corpus's name."""
+
+    corpora: Mapping[str, CorpusCoverage]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the shares of each corpus."""
+        return {name: coverage.to_json() for name, coverage in self.corpora.items()}
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{name}: {_describe('tokens', coverage.tokens)}; {_describe('types', coverage.forms)}"
+            for name, coverage in self.corpora.items()
+        )
+
+
+def load_vectors(
+    path: PathLike, expected_dim: int | None = None, limit: int | None = None
+) -> WordVectors:
+    """Loads a file of word vectors.
+
+    The matrix is read into place: memory peaks at its own size plus that of the words.
+
+    Args:
+        path: GloVe text, word2vec text or word2vec binary, each also gzipped; what it is shows in
+            its content. Bytes of a word that are not UTF-8 become U+FFFD.
+        expected_dim: Refuse vectors that do not have so many numbers.
+        limit: Read only the first so many vectors, at least 1; for a quick look at a huge file.
+
+    Returns:
+        The vectors, all finite, in the order of the file; of equal words the first.
+
+    Raises:
+        BionerError: If there is no such file, or it is of another format, cut, inconsistent, or of
+            another dimension; naming ``path:line`` for a text file.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise BionerError(f"{path}: expected a file of word vectors, got no such file")
+    try:
+        layout = _detect_layout(path)
+        if expected_dim is not None and layout.dim != expected_dim:
+            raise BionerError(
+                f"{path}: expected vectors of {expected_dim} numbers, got {layout.dim}; "
+                "name other vectors or another dimension"
+            )
+        load = _load_binary if layout.binary else _load_text
+        return load(path, layout, limit)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BionerError(
+            f"{path}: {_EXPECTED_FORMAT}, got an error: {error}; {_MEND_BY_FETCHING}"
+        ) from error
+    except MemoryError as error:
+        raise BionerError(
+            f"{path}: expected word vectors that fit into memory, got more; "
+            "use a smaller file or a limit"
+        ) from error
+
+
+def build_embedding_table(
+    vocabulary: Vocabulary,
+    vectors: WordVectors | None,
+    dim: int,
+    seed: int,
+    form_counts: Mapping[str, Mapping[str, int]] | None = None,
+) -> tuple[FloatArray, Coverage]:
+    """Lays the first values of the word embedding.
+
+    Args:
+        vocabulary: Of words.
+        vectors: Where to take vectors from; ``None`` leaves all to chance.
+        dim: Numbers in a vector, at least 1.
+        seed: 0 or more; the row of a word without vector depends on it and on the row's number.
+        form_counts: By corpus, the occurrences of each normalised form, for the coverage report;
+            ``None`` reports on the vocabulary instead, each word counted once.
+
+    Returns:
+        float32 (len(vocabulary) + 2, dim): zeros for padding, then the unknown word and words
+        without vector uniform in ±sqrt(3/dim), the others' vectors by exact normalised form, else
+        by its lower-case form. And the coverage of each corpus.
+
+    Raises:
+        BionerError: If the vectors are of another dimension.
+
+    Source:
+        What the paper's authors' program does.
+    """
+    if vectors is not None and vectors.dim != dim:
+        raise BionerError(
+            f"expected word vectors of {dim} numbers, got {vectors.dim}; "
+            "name other vectors or another dimension"
+        )
+    bound = np.float32(math.sqrt(3 / dim))
+    # In place and in float32: the table of a large vocabulary is the largest thing in memory.
+    table = np.random.default_rng(seed).random((len(vocabulary) + FIRST_ID, dim), dtype=np.float32)
+    table *= 2 * bound
+    table -= bound
+    table[PADDING_ID] = 0
+    if vectors is not None:
+        found = {
+            position + FIRST_ID: row
+            for position, entry in enumerate(vocabulary.entries)
+            for _, row in [vectors.find(entry)]
+            if row is not None
+        }
+        table[list(found)] = vectors.matrix[list(found.values())]
+    if form_counts is None:
+        form_counts = {"vocabulary": dict.fromkeys(vocabulary.entries, 1)}
+    return table, measure_coverage(vectors, form_counts)
+
+
+def measure_coverage(
+    vectors: WordVectors | None, form_counts: Mapping[str, Mapping[str, int]]
+) -> Coverage:
+    """Counts how much of each corpus has a vector.
+
+    Args:
+        vectors: ``None`` stands for no vectors at all.
+        form_counts: By corpus, the occurrences of each normalised form.
+
+    Returns:
+        The coverage of each corpus.
+    """
+    return Coverage(
+        {name: _coverage_of_corpus(vectors, counts) for name, counts in form_counts.items()}
+    )
+
+
+def _coverage_of_corpus(vectors: WordVectors | None, counts: Mapping[str, int]) -> CorpusCoverage:
+    tokens = dict.fromkeys(("exact", "lower", "none"), 0)
+    forms = dict(tokens)
+    for form, count in counts.items():
+        how = vectors.find(form)[0] if vectors is not None else None
+        tokens[how or "none"] += count
+        forms[how or "none"] += 1
+    return CorpusCoverage(Share(**tokens), Share(**forms))
+
+
+def _describe(what: str, share: Share) -> str:
+    fractions = share.to_json()
+    return (
+        f"{share.total} {what}, {fractions['exact']:.1%} found exactly, {fractions['lower']:.1%} "
+        f"by lower case, {fractions['none']:.1%} not at all"
+    )
+
+
+class _Layout(NamedTuple):
+    """What the first bytes of a file tell."""
+
+    binary: bool
+    gzipped: bool
+    dim: int
+    declared: int | None  # vectors, as the header says; None without a header
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[tuple[BinaryIO, bool]]:
+    """Opens a file for reading, through gzip if its content is gzipped, whatever its name."""
+    with open(path, "rb") as stream:
+        gzipped = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        stream.seek(0)
+        if not gzipped:
+            yield stream, False
+            return
+        with gzip.GzipFile(fileobj=stream) as unzipped:
+            yield cast(BinaryIO, unzipped), True
+
+
+def _detect_layout(path: str) -> _Layout:
+    with _open(path) as (stream, gzipped):
+        first = stream.readline(_LONGEST_LINE)
+        header = _HEADER.fullmatch(first)
+        if header is None:
+            printable = _PRINTABLE.fullmatch(first.partition(b" ")[2])
+            if len(first) == _LONGEST_LINE or not _values_in(first) or not printable:
+                raise BionerError(
+                    f"{path}: {_EXPECTED_FORMAT}, got a first line of another kind; "
+                    "convert the file with the tool that made it"
+                )
+            return _Layout(False, gzipped, _values_in(first), None)
+        count, dim = map(int, header.groups())
+        if not count or not dim:
+            raise BionerError(
+                f"{path}:1: expected a number of words and of dimensions, both at least 1, got "
+                f"{count} and {dim}; {_MEND_BY_FETCHING}"
+            )
+        return _Layout(_is_binary(stream.read(_LONGEST_LINE), dim), gzipped, dim, count)
+
+
+def _is_binary(content: bytes, dim: int) -> bool:
+    """Tells what follows a header: a word and ``dim`` raw floats, or a line of text?"""
+    line = content.partition(b"\n")[0]
+    if _values_in(line) == dim and _are_numbers(line):
+        return False
+    return not _PRINTABLE.fullmatch(content.partition(b" ")[2][: _BYTES_PER_VALUE * dim])
+
+
+def _load_binary(path: str, layout: _Layout, limit: int | None) -> WordVectors:
+    count = cast(int, layout.declared)
+    # At the least, a word has one byte and a space behind it.
+    least = count * (2 + _BYTES_PER_VALUE * layout.dim)
+    if not layout.gzipped and os.path.getsize(path) < least:
+        raise BionerError(
+            f"{path}: expected {count} vectors of {layout.dim} numbers as the header says, at "
+            f"least {least} bytes, got {os.path.getsize(path)}; {_MEND_BY_FETCHING}"
+        )
+    try:
+        vectors = _load_with_gensim(path, layout, limit)
+    except EOFError:
+        if limit is None:
+            raise
+        # With a limit, gensim miscounts when words repeat and takes that for the file's end.
+        vectors = _load_with_gensim(path, layout, None)
+        vectors = WordVectors(vectors.words[:limit], vectors.matrix[:limit].copy())
+    row = _first_bad_row(vectors.matrix)
+    if row is not None:
+        raise BionerError(
+            f"{path}: expected finite numbers, got others in the vector of {vectors.words[row]!r} "
+            f"(row {row}); {_MEND_BY_FETCHING}"
+        )
+    return vectors
+
+
+def _load_text(path: str, layout: _Layout, limit: int | None) -> WordVectors:
+    count = _check_lines(path, layout, limit)
+    try:
+        vectors = _load_with_gensim(path, layout, count)
+    except ValueError:
+        _refuse_values(path, layout)
+    if _first_bad_row(vectors.matrix) is not None:
+        _refuse_values(path, layout)
+    return vectors
+
+
+def _load_with_gensim(path: str, layout: _Layout, limit: int | None) -> WordVectors:
+    # Importing gensim takes a second, which a command without vectors need not wait.
+    from gensim.models import KeyedVectors
+
+    # gensim guesses the compression from the name: give it one that agrees with the content.
+    with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
+        alias = Path(directory) / ("vectors.gz" if layout.gzipped else "vectors")
+        alias.symlink_to(Path(path).resolve())
+        # gensim leaves a file without header to the garbage collector to close.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            with np.errstate(over="ignore"):  # an infinity is found and named later
+                loaded = KeyedVectors.load_word2vec_format(
+                    str(alias),
+                    binary=layout.binary,
+                    no_header=layout.declared is None,
+                    limit=limit,
+                    # Keeps words apart that differ in undecodable bytes only; replaced below.
+                    unicode_errors="surrogateescape",
+                )
+        except ValueError as error:
+            traceback.clear_frames(error.__traceback__)
+            raise
+    # Where words repeat, gensim leaves as many rows without a word at the end.
+    words = [word for word in loaded.index_to_key if word is not None]
+    return WordVectors(tuple(map(_replace_undecodable, words)), loaded.vectors[: len(words)])
+
+
+def _replace_undecodable(word: str) -> str:
+    if word.isascii():
+        return word
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _check_lines(path: str, layout: _Layout, limit: int | None) -> int:
+    """Checks the number of lines and of the values in each; returns how many vectors to read.
+
+    gensim would take a line with a single number for a whole vector of it.
+    """
+    count = 0
+    for number, line in _vector_lines(path, layout):
+        if count == limit:
+            return count
+        if count == layout.declared:
+            raise BionerError(
+                f"{path}:{number}: expected {layout.declared} vectors as the header says, "
+                f"got more; {_MEND_BY_FETCHING}"
+            )
+        if _values_in(line) != layout.dim:
+            raise BionerError(
+                f"{path}:{number}: expected a word and {layout.dim} numbers with single spaces "
+                f"between, got {_values_in(line)} after the word; mend or remove the line"
+            )
+        count += 1
+    if layout.declared is not None and count < layout.declared:
+        raise BionerError(
+            f"{path}: expected {layout.declared} vectors as the header says, got {count}; "
+            f"{_MEND_BY_FETCHING}"
+        )
+    return count
+
+
+def _vector_lines(path: str, layout: _Layout) -> Iterator[tuple[int, bytes]]:
+    """Yields the lines that hold vectors with their numbers; empty lines may end the file."""
+    with _open(path) as (stream, _):
+        empty = None
+        for number, line in enumerate(stream, start=1):
+            if number == 1 and layout.declared is not None:
+                continue
+            if not line.strip():
+                empty = empty or (number, line)
+                continue
+            if empty:
+                yield empty
+                empty = None
+            yield number, line
+
+
+def _values_in(line: bytes) -> int:
+    return line.rstrip().count(b" ")
+
+
+def _are_numbers(line: bytes) -> bool:
+    """Whether all values behind the word are numbers and finite as float32."""
+    try:
+        values = [float(value) for value in line.rstrip().split(b" ")[1:]]
+    except ValueError:
+        return False
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.array(values, dtype=np.float32)).all())
+
+
+def _refuse_values(path: str, layout: _Layout) -> NoReturn:
+    """Names the first line whose values are not all finite numbers."""
+    number = next(n for n, line in _vector_lines(path, layout) if not _are_numbers(line))
+    raise BionerError(
+        f"{path}:{number}: expected a word and {layout.dim} finite numbers, got something "
+        "else among the values; mend or remove the line"
+    )
+
+
+def _first_bad_row(matrix: FloatArray) -> int | None:
+    """Returns the first row with a number that is not finite."""
+    for start in range(0, len(matrix), _ROWS_AT_A_TIME):
+        good = np.isfinite(matrix[start : start + _ROWS_AT_A_TIME]).all(axis=1)
+        if not good.all():
+            return start + int(np.argmin(good))
+    return None

@@ -1,0 +1,231 @@
+"""Trains word vectors with gensim's word2vec on any text, cut into words as the corpora are."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import gzip
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bioner_tf.corpora.vocabulary import lower_word, normalise_word
+from bioner_tf.errors import BionerError, UsageError
+from bioner_tf.files import PathLike
+
+# A run of letters and digits, or one other character: how the corpora were cut.
+_TOKEN = re.compile(r"[^\W_]+|\S")
+_GZIP_MAGIC = b"\x1f\x8b"
+# gensim ignores what a sentence has beyond this many words.
+_LONGEST_SENTENCE = 10_000
+_SECONDS_BETWEEN_REPORTS = 10.0
+
+Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Word2VecConfig:
+    """How vectors are trained; the defaults are those of the vectors that the paper compares.
+
+    Attributes:
+        dim: Width of a vector.
+        window: Words on either side that are predicted.
+        sample: Words that are more frequent than this share are thinned out.
+        min_count: Rarer words get no vector.
+        epochs: Passes over the text.
+        skip_gram: Predict the context from the word; else the word from its context.
+        hierarchical_softmax: The output layer; else 5 negative samples.
+        lower: Lower-case ASCII letters.
+        workers: Threads; with 1, the same seed gives the same vectors.
+        seed: Of the first values and of the thinning.
+    """
+
+    dim: int = 200
+    window: int = 5
+    sample: float = 1e-3
+    min_count: int = 5
+    epochs: int = 5
+    skip_gram: bool = True
+    hierarchical_softmax: bool = True
+    lower: bool = False
+    workers: int = 1
+    seed: int = 1
+
+
+def tokenise(line: str, lower: bool = False) -> list[str]:
+    """Cuts a line into words as the taggers look them up: every ASCII digit becomes 0.
+
+    Args:
+        line: Any text.
+        lower: Whether to lower-case ASCII letters.
+    """
+    words = map(normalise_word, _TOKEN.findall(line))
+    return [lower_word(word) for word in words] if lower else list(words)
+
+
+def find_files(patterns: Sequence[str]) -> list[str]:
+    """Finds the files of some paths and patterns (``*``, ``?``, ``**`` for any directories).
+
+    Returns:
+        Each file once, sorted within a pattern.
+
+    Raises:
+        BionerError: Nothing matches one of them.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        files = [
+            path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path)
+        ]
+        if not files:
+            raise BionerError(f"{pattern}: expected a file of text, or a pattern of some; got none")
+        found.update(dict.fromkeys(files))
+    return list(found)
+
+
+class TextFiles:
+    """The sentences of text files, plain or gzipped, a line a sentence; may be read repeatedly.
+
+    Args:
+        paths: The files, UTF-8.
+        lower: Whether to lower-case.
+        report: Is told every few seconds how far it has come.
+    """
+
+    def __init__(self, paths: Sequence[str], lower: bool = False, report: Report = lambda _: None):
+        self._paths = paths
+        self._lower = lower
+        self._report = report
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Yields the words of each sentence; of a very long one in parts.
+
+        Raises:
+            BionerError: A file is not UTF-8, or a gzipped one is damaged.
+        """
+        words, told = 0, time.monotonic()
+        for number, path in enumerate(self._paths, start=1):
+            for line in _lines(path):
+                tokens = tokenise(line, self._lower)
+                words += len(tokens)
+                for start in range(0, len(tokens), _LONGEST_SENTENCE):
+                    yield tokens[start : start + _LONGEST_SENTENCE]
+                if time.monotonic() - told > _SECONDS_BETWEEN_REPORTS:
+                    told = time.monotonic()
+                    self._report(f"  {words:,} words, file {number} of {len(self._paths)}")
+
+
+def _lines(path: str) -> Iterator[str]:
+    with open(path, "rb") as stream:
+        packed = stream.read(2) == _GZIP_MAGIC
+    opened = gzip.open(path, "rb") if packed else open(path, "rb")  # noqa: SIM115 - closed below
+    number = 1
+    try:
+        with opened as lines:
+            for line in lines:
+                yield line.decode("utf-8")
+                number += 1
+    except UnicodeDecodeError as error:
+        raise BionerError(
+            f"{path}:{number}: expected UTF-8: {error.reason}; convert the file"
+        ) from None
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise BionerError(f"{path}:{number}: expected a whole gzip file: {error}") from None
+
+
+def train_vectors(
+    paths: Sequence[str], output: PathLike, config: Word2VecConfig, report: Report = print
+) -> int:
+    """Trains vectors and writes them.
+
+    Args:
+        paths: The files of text.
+        output: The file to write: word2vec binary if it ends in .bin (or .bin.gz), else text. It
+            appears when it is complete.
+        config: How.
+        report: Is told about the progress, a line at a time.
+
+    Returns:
+        How many words have a vector.
+
+    Raises:
+        BionerError: The text cannot be read, or no word is frequent enough.
+    """
+    from gensim.models import Word2Vec
+
+    # Better now than after hours.
+    is_binary = _is_binary(output)
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    text = TextFiles(paths, config.lower, report)
+    model = Word2Vec(
+        vector_size=config.dim,
+        window=config.window,
+        sample=config.sample,
+        min_count=config.min_count,
+        sg=int(config.skip_gram),
+        hs=int(config.hierarchical_softmax),
+        negative=0 if config.hierarchical_softmax else 5,
+        workers=config.workers,
+        seed=config.seed,
+    )
+    report(f"counting the words of {len(paths)} files")
+    model.build_vocab(text)
+    if not model.wv.key_to_index:
+        raise BionerError(
+            f"{paths[0]}: expected a word that occurs {config.min_count} times, got none; give "
+            "more text, or a lower --min_count"
+        )
+    report(f"{model.corpus_total_words:,} words, {len(model.wv):,} distinct ones to train")
+    _train(model, text, config, report)
+    _write(model, Path(output), is_binary)
+    return len(model.wv)
+
+
+def _train(model: Any, text: TextFiles, config: Word2VecConfig, report: Report) -> None:
+    from gensim.models import Word2Vec
+    from gensim.models.callbacks import CallbackAny2Vec
+
+    class Progress(CallbackAny2Vec):
+        """Tells the end of an epoch."""
+
+        def __init__(self) -> None:
+            self.epoch = 0
+            self.began = time.monotonic()
+
+        def on_epoch_end(self, model: Word2Vec) -> None:
+            self.epoch += 1
+            spent = time.monotonic() - self.began
+            rate = self.epoch * model.corpus_total_words / max(spent, 1e-9)
+            left = (config.epochs - self.epoch) * spent / self.epoch
+            report(f"epoch {self.epoch}/{config.epochs}  {rate:,.0f} words/s  {left:,.0f} s left")
+
+    model.train(
+        text,
+        total_examples=model.corpus_count,
+        total_words=model.corpus_total_words,
+        epochs=config.epochs,
+        callbacks=[Progress()],
+    )
+
+
+def _is_binary(output: PathLike) -> bool:
+    name = Path(output).name
+    plain = name[: -len(".gz")] if name.endswith(".gz") else name
+    if not plain.endswith((".bin", ".txt", ".vec")):
+        raise UsageError(
+            "--output: expected a name in .bin (word2vec binary), .txt or .vec (word2vec text), "
+            f"also with .gz behind it; got {name!r}"
+        )
+    return plain.endswith(".bin")
+
+
+def _write(model: Any, output: Path, is_binary: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=output.parent) as directory:
+        # gensim decides by the name whether to compress.
+        temporary = Path(directory) / output.name
+        model.wv.save_word2vec_format(str(temporary), binary=is_binary)
+        os.replace(temporary, output)

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+
+import pytest
+
+from bioner_tf.corpora import fetch
+from bioner_tf.corpora.fetch import Source, read_sums, select_sources
+from bioner_tf.errors import BionerError, UsageError
+
+CONTENT = bytes(range(256)) * 2000
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves ``server.files``, with ranges; breaks a connection off after ``server.limits``."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.asked.append(self.headers.get("Range"))
+        content = self.server.files.get(self.path.lstrip("/"))
+        if content is None:
+            self.send_error(404)
+            return
+        tag = '"' + hashlib.md5(content).hexdigest() + '"'
+        start = 0
+        if self.headers.get("Range") and self.headers.get("If-Range") == tag:
+            start = int(self.headers["Range"][len("bytes=") : -1])
+            if start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        self.send_header("ETag", tag)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        limit = self.server.limits.pop(0) if self.server.limits else None
+        self.wfile.write(content[start : None if limit is None else start + limit])
+        if limit is not None:
+            self.close_connection = True
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.files, server.limits, server.asked = {}, [], []
+        server.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def get(source, target, mirror):
+    told: list[str] = []
+    missing = fetch.fetch(source, target, mirror, told.append)
+    return missing, told
+
+
+def single(url="http://origin/words.bin"):
+    return Source(url, {"words.bin": None}, "free for all")
+
+
+def tar(members):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for name, what in members.items():
+            info = tarfile.TarInfo(name)
+            if isinstance(what, bytes):
+                info.size = len(what)
+                archive.addfile(info, io.BytesIO(what))
+            else:
+                info.type, info.linkname = tarfile.SYMTYPE, what
+                archive.addfile(info)
+    return content.getvalue()
+
+
+def corpora():
+    names = ["a/train.tsv", "a/test.tsv"]
+    files = {name: f"data/{name}" for name in names}
+    return Source("http://origin/abc.tar.gz", files, "terms", in_directory=True)
+
+
+def names_in(directory):
+    return sorted(p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file())
+
+
+def test_file_is_fetched_with_its_licence_and_recorded(tmp_path, server):
+    server.files["words.bin"] = CONTENT
+    missing, told = get(single(), tmp_path, server.url + "/")
+    assert missing == []
+    assert told[0] == "words.bin: free for all"
+    assert (tmp_path / "words.bin").read_bytes() == CONTENT
+    assert names_in(tmp_path) == ["SHA256SUMS", "words.bin"]
+    assert read_sums(tmp_path) == {"words.bin": hashlib.sha256(CONTENT).hexdigest()}
+
+
+def test_what_is_there_is_not_fetched_again(tmp_path, server):
+    server.files["words.bin"] = CONTENT
+    get(single(), tmp_path, server.url)
+    _, told = get(single(), tmp_path, server.url)
+    assert told == ["words.bin: everything is there and as recorded"]
+    assert len(server.asked) == 1
+
+
+def test_damaged_file_is_fetched_again(tmp_path, server):
+    server.files["words.bin"] = CONTENT
+    get(single(), tmp_path, server.url)
+    (tmp_path / "words.bin").write_bytes(b"cut")
+    get(single(), tmp_path, server.url)
+    assert (tmp_path / "words.bin").read_bytes() == CONTENT
+
+
+def test_broken_connections_go_on_where_they_were(tmp_path, server):
+    server.files["words.bin"] = CONTENT
+    server.limits = [100_000, 200_000]
+    get(single(), tmp_path, server.url)
+    assert (tmp_path / "words.bin").read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=100000-", "bytes=300000-"]
+
+
+def test_killed_fetch_goes_on_the_next_time(tmp_path, server):
+    server.files["words.bin"] = CONTENT
+    server.limits = [1000] * 4
+    with pytest.raises(BionerError, match="start again to go on"):
+        get(single(), tmp_path, server.url)
+    assert not (tmp_path / "words.bin").exists()
+    get(single(), tmp_path, server.url)
+    assert server.asked[4:] == ["bytes=4000-"]
+    assert (tmp_path / "words.bin").read_bytes() == CONTENT
+
+
+def test_complete_download_that_was_not_unpacked_is_used(tmp_path, server):
+    server.files["words.bin"] = CONTENT
+    server.limits = [len(CONTENT) - 1] + [0] * 3
+    with pytest.raises(BionerError):
+        get(single(), tmp_path, server.url)
+    with (tmp_path / ".download-words.bin").open("ab") as partial:
+        partial.write(CONTENT[-1:])
+    get(single(), tmp_path, server.url)
+    assert (tmp_path / "words.bin").read_bytes() == CONTENT
+
+
+def test_file_that_has_changed_meanwhile_is_begun_anew(tmp_path, server):
+    server.files["words.bin"] = CONTENT
+    server.limits = [1000] * 4
+    with pytest.raises(BionerError):
+        get(single(), tmp_path, server.url)
+    server.files["words.bin"] = CONTENT[::-1]
+    get(single(), tmp_path, server.url)
+    assert (tmp_path / "words.bin").read_bytes() == CONTENT[::-1]
+
+
+def test_other_content_than_recorded_is_refused(tmp_path, server):
+    server.files["words.bin"] = CONTENT
+    get(single(), tmp_path, server.url)
+    server.files["words.bin"] = b"something else"
+    (tmp_path / "words.bin").unlink()
+    with pytest.raises(BionerError, match=r"expected the SHA-256 .* got"):
+        get(single(), tmp_path, server.url)
+    assert not (tmp_path / "words.bin").exists()
+
+
+def test_server_that_has_it_not_is_told_at_once(tmp_path, server):
+    with pytest.raises(BionerError, match=r"/words\.bin: the server says 404"):
+        get(single(), tmp_path, server.url)
+    assert len(server.asked) == 1
+
+
+def test_no_server_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
+    with pytest.raises(BionerError, match="start again"):
+        get(single(), tmp_path, "http://127.0.0.1:9")
+
+
+def test_archive_gives_its_files_and_no_others(tmp_path, server):
+    server.files["abc.tar.gz"] = tar(
+        {
+            "repository-abc/data/a/train.tsv": b"train",
+            "repository-abc/data/a/test.tsv": b"test",
+            "repository-abc/data/b/train.tsv": b"not wanted",
+            "../../outside": b"evil",
+            "/tmp/outside": b"evil",
+            "repository-abc/../data/a/train.tsv": b"evil",
+        }
+    )
+    target = tmp_path / "deep/target"
+    assert get(corpora(), target, server.url)[0] == []
+    assert names_in(tmp_path) == [
+        "deep/target/SHA256SUMS",
+        "deep/target/a/test.tsv",
+        "deep/target/a/train.tsv",
+    ]
+    assert (target / "a/train.tsv").read_bytes() == b"train"
+
+
+def test_links_in_an_archive_are_not_followed(tmp_path, server):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    server.files["abc.tar.gz"] = tar(
+        {"r/data/a/train.tsv": str(secret), "r/data/a/test.tsv": b"test"}
+    )
+    missing, _ = get(corpora(), tmp_path / "target", server.url)
+    assert missing == ["a/train.tsv"]
+    assert "secret" not in (tmp_path / "target/a/test.tsv").read_text()
+
+
+def test_torn_archive_leaves_nothing_behind(tmp_path):
+    (tmp_path / "mirror").mkdir()
+    whole = tar({"r/data/a/train.tsv": CONTENT * 4, "r/data/a/test.tsv": b"test"})
+    (tmp_path / "mirror/abc.tar.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BionerError, match=r"abc\.tar\.gz: expected a whole archive"):
+        get(corpora(), tmp_path / "target", str(tmp_path / "mirror"))
+    assert names_in(tmp_path / "target") == []
+
+
+def test_zip_of_vectors(tmp_path):
+    source = Source("http://origin/glove.zip", {"glove.txt": "glove.txt"}, "free")
+    (tmp_path / "mirror").mkdir()
+    with zipfile.ZipFile(tmp_path / "mirror/glove.zip", "w") as archive:
+        archive.writestr("glove.txt", "the 0.1")
+        archive.writestr("../glove.txt", "evil")
+    get(source, tmp_path / "target", str(tmp_path / "mirror"))
+    assert (tmp_path / "target/glove.txt").read_text() == "the 0.1"
+    assert (tmp_path / "mirror/glove.zip").exists()
+
+
+def test_directory_of_unpacked_files_is_a_mirror(tmp_path):
+    (tmp_path / "mirror/a").mkdir(parents=True)
+    (tmp_path / "mirror/a/train.tsv").write_text("train")
+    missing, _ = get(corpora(), tmp_path / "target", str(tmp_path / "mirror"))
+    assert missing == ["a/test.tsv"]
+    assert (tmp_path / "target/a/train.tsv").read_text() == "train"
+    with pytest.raises(BionerError, match="got neither"):
+        get(single(), tmp_path / "target", str(tmp_path / "mirror"))
+
+
+def test_damaged_record_is_told_with_its_line(tmp_path):
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  a\nnonsense\n")
+    with pytest.raises(BionerError, match=r"SHA256SUMS:2: expected a SHA-256"):
+        read_sums(tmp_path)
+
+
+def test_sources_are_named():
+    assert list(select_sources(["corpora"])) == ["corpora"]
+    assert select_sources(["corpora"], "0123")["corpora"].url.endswith("/archive/0123.tar.gz")
+    assert len(select_sources(["vectors", "glove"])) == 5
+    with pytest.raises(UsageError, match=r"--what: .*got 'words'"):
+        select_sources(["words"])
+
+
+def test_command_fetches_the_papers_corpora_from_a_mirror(tmp_path):
+    members = {
+        f"repository/data/{corpus}/{split}.tsv": f"{corpus}\tO\n".encode()
+        for corpus in fetch.CORPORA
+        for split in ("train", "devel", "test")
+    }
+    del members["repository/data/JNLPBA/train.tsv"]
+    (tmp_path / f"{fetch.COMMIT}.tar.gz").write_bytes(tar(members))
+    command = "from bioner_tf.cli import fetch; fetch.entry()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, f"--from={tmp_path}", f"--data_dir={tmp_path}/corpora"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith("not JNLPBA/train.tsv, which the source does not have\n")
+    assert "CC BY 4.0" in done.stdout
+    assert len(read_sums(tmp_path / "corpora")) == 35

@@ -1,0 +1,225 @@
+"""Networks against their formulas, and what they share."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bioner_tf.layers.features import SideBySide
+from bioner_tf.layers.recurrence import arrange_steps
+from tests.helpers.small_taggers import (
+    NUM_WORDS,
+    TAGS,
+    WORD_DIM,
+    inputs_of,
+    make_batch,
+    make_tagger,
+)
+
+STRUCTURES = {
+    "single_task": ["a"],
+    "fully_shared": ["a", "b"],
+    "shared_private": ["a", "b"],
+    "adversarial": ["a", "b"],
+    "cross_sharing": ["a", "b"],
+    "adversarial of three": ["a", "b", "c"],
+    "cross_sharing of three": ["a", "b", "c"],
+}
+
+
+@pytest.fixture(params=STRUCTURES, scope="module")
+def structure(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def tagger(structure: str):
+    return make_tagger(structure.split()[0], STRUCTURES[structure])
+
+
+def bilstm_size(inputs: int, units: int, projected: int) -> int:
+    """Parameters of a Bi-LSTM with its projection, by formula."""
+    return 2 * 4 * units * (inputs + units + 1) + (2 * units + 1) * projected
+
+
+CRF_SIZES = {
+    "static": lambda width, tags: (width + 1) * tags + tags * tags + 2 * tags,
+    "pairwise": lambda width, tags: (width + 1) * (tags + 1) * tags,
+}
+
+
+@pytest.mark.parametrize("crf", CRF_SIZES)
+def test_the_parameters_are_those_of_the_formula(structure: str, crf: str) -> None:
+    """The counts of the paper's Table 3, structure by structure, for these small sizes."""
+    name, corpora = structure.split()[0], STRUCTURES[structure]
+    tagger = make_tagger(name, corpora, crf=crf)
+    counts = tagger.count_parameters()
+    words = NUM_WORDS * WORD_DIM
+    # Characters of 3 numbers, 3 filters of width 3; Bi-LSTMs of 3 units, projected to 5.
+    expected = {"word_embedding": words, "char_cnn": 7 * 3 + (3 * 3 + 1) * 3}
+    encoder = bilstm_size(4 + 3, 3, 5)
+    if name != "single_task":
+        expected["shared"] = encoder
+    if name != "fully_shared":
+        expected.update({f"private.{corpus}": encoder for corpus in corpora})
+    if name == "adversarial":
+        expected["discriminator"] = (5 + 1) * len(corpora)
+    if name == "cross_sharing":
+        expected.update({f"gate.{corpus}": (len(corpora) - 1) * 25 + 5 for corpus in corpora})
+    width = 5 if name in ("single_task", "fully_shared") else 10
+    for corpus in corpora:
+        expected[f"crf.{corpus}"] = CRF_SIZES[crf](width, len(TAGS[corpus]))
+    assert counts["parts"] == expected
+    assert counts["total"] == sum(expected.values())
+    assert counts["rest"] == counts["total"] - words
+    assert counts["total"] == sum(int(np.prod(v.shape)) for v in tagger.variables())
+
+
+# By structure, of which part the variables are, without what is the same again.
+ORDERS = {
+    "single_task": "private.a crf.a",
+    "fully_shared": "shared crf.a crf.b",
+    "shared_private": "shared private.a shared crf.a private.b crf.b",
+    "adversarial": "shared private.a shared private.a discriminator crf.a private.b crf.b",
+    "cross_sharing": (
+        "shared private.a private.b private.a private.b gate.a shared crf.a gate.b crf.b"
+    ),
+}
+
+
+@pytest.mark.parametrize("structure", ORDERS)
+def test_checkpoints_of_earlier_versions_find_their_variables(structure: str) -> None:
+    """A checkpoint knows a variable by its place alone: another order would mix weights up."""
+    tagger = make_tagger(structure, STRUCTURES[structure])
+    part_of = {
+        variable.ref(): part
+        for part, layers in tagger.parts.items()
+        for layer in layers
+        for variable in layer.trainable_variables
+    }
+    order = [part_of[variable.ref()] for variable in tagger.variables()]
+    expected = ["word_embedding", "char_cnn", *ORDERS[structure].split()]
+    assert [part for part, _ in itertools.groupby(order)] == expected
+    for part in (p for p in expected if p == "shared" or p.startswith("private")):
+        shapes = [v.shape for v, name in zip(tagger.variables(), order) if name == part]
+        bilstm, projection = tagger.parts[part]
+        assert shapes == [v.shape for v in bilstm.variables + projection.variables]
+
+
+def test_padding_changes_no_emission(tagger) -> None:
+    for corpus, network in tagger.networks.items():
+        batch = inputs_of(make_batch(len(TAGS[corpus]), seed=1))
+        wider = {**batch, "char_ids": tf.pad(batch["char_ids"], ((0, 2), (0, 3)))}
+        for name in ("word_ids", "form_ids"):
+            wider[name] = tf.pad(batch[name], ((0, 0), (0, 3)))
+        expected, actual = network(batch)["emissions"], network(wider)["emissions"]
+        for row, length in enumerate(batch["lengths"].numpy()):
+            np.testing.assert_allclose(actual[row, :length], expected[row, :length], atol=1e-6)
+
+
+def test_a_sentence_is_alone_in_its_batch(tagger) -> None:
+    for corpus, network in tagger.networks.items():
+        batch = inputs_of(make_batch(len(TAGS[corpus]), seed=1))
+        together = network(batch)["emissions"]
+        for row in range(3):
+            alone = {
+                name: batch[name][row : row + 1] for name in ("word_ids", "lengths", "form_ids")
+            }
+            emissions = network({**alone, "char_ids": batch["char_ids"]})["emissions"]
+            length = int(batch["lengths"][row])
+            assert emissions.shape[:2] == (1, length)
+            np.testing.assert_allclose(emissions[0], together[row, :length], atol=1e-6)
+
+
+def test_the_features_are_those_of_the_equations(structure: str, tagger) -> None:
+    """V_k of each section of the paper (CS-MTM: Eq. 18 to 21), from the encoders, in NumPy."""
+    corpus = tagger.corpora[-1]
+    network = tagger.networks[corpus]
+    batch = inputs_of(make_batch(len(TAGS[corpus]), seed=3))
+
+    def output_of(layer: str) -> np.ndarray:
+        # Where several networks use the layer, it gives them all the same.
+        output = network.get_layer(layer).get_output_at(0)
+        return tf.keras.Model(network.input, output)(batch).numpy()
+
+    def shared() -> np.ndarray:
+        return output_of("shared.projection")
+
+    def private(name: str = corpus) -> np.ndarray:
+        return output_of(f"private.{name}.projection")
+
+    def gated() -> np.ndarray:
+        weights, bias = (w.numpy() for w in tagger.parts[f"gate.{corpus}"][0].trainable_variables)
+        others = np.concatenate([private(name) for name in tagger.corpora[:-1]], axis=-1)
+        return private() / (1 + np.exp(-(others @ weights + bias)))
+
+    features = {
+        "single_task": lambda: [private()],
+        "fully_shared": lambda: [shared()],
+        "shared_private": lambda: [private(), shared()],
+        "adversarial": lambda: [private(), shared()],
+        "cross_sharing": lambda: [gated(), shared()],
+    }[structure.split()[0]]()
+    kernel, bias = (w.numpy() for w in tagger.crfs[corpus].unary.trainable_variables)
+    # Start and end scores are 0 before training.
+    expected = np.concatenate(features, axis=-1) @ kernel + bias
+    cells = arrange_steps(batch["lengths"]).cells
+    emissions = tf.gather_nd(network(batch)["emissions"], cells)
+    np.testing.assert_allclose(emissions, expected, atol=1e-5)
+
+
+def test_the_projection_is_linear_then_elu() -> None:
+    tagger = make_tagger("single_task", ["a"])
+    network = tagger.networks["a"]
+    batch = inputs_of(make_batch(3, seed=3))
+    side_by_side = next(layer for layer in network.layers if isinstance(layer, SideBySide))
+    hidden = tf.keras.Model(network.input, side_by_side.output)(batch)
+    kernel, bias = (w.numpy() for w in tagger.parts["private.a"][1].trainable_variables)
+    linear = hidden.numpy() @ kernel + bias
+    expected = np.where(linear > 0, linear, np.expm1(linear))
+    layer = network.get_layer("private.a.projection")
+    actual = tf.keras.Model(network.input, layer.output)(batch)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+def test_the_seed_decides_the_weights() -> None:
+    one, same, other = (make_tagger("cross_sharing", ["a", "b"], seed=s) for s in (1, 1, 2))
+    for first, second in zip(one.variables(), same.variables()):
+        np.testing.assert_array_equal(first, second)
+    assert any((a.numpy() != b.numpy()).any() for a, b in zip(one.variables(), other.variables()))
+
+
+def test_bfloat16_rounds_where_the_processor_has_it_and_is_refused_elsewhere(
+    monkeypatch, caplog
+) -> None:
+    batch = inputs_of(make_batch(3, seed=1))
+
+    def emissions(precision: str) -> np.ndarray:
+        tagger = make_tagger("single_task", ["a"], precision=precision)
+        return tagger.networks["a"](batch)["emissions"].numpy()
+
+    expected = emissions("float32")
+    monkeypatch.setattr("bioner_tf.machine.supports_bfloat16", lambda: True)
+    rounded = emissions("bfloat16")
+    assert 0 < np.abs(rounded - expected).max() < 0.02
+    assert not caplog.records
+    monkeypatch.setattr("bioner_tf.machine.supports_bfloat16", lambda: False)
+    np.testing.assert_array_equal(emissions("bfloat16"), expected)
+    assert "no fast bfloat16" in caplog.text
+
+
+@pytest.mark.parametrize("place", ["char_input", "lstm_input", "lstm_output"])
+def test_dropout_is_where_it_is_asked_for(place: str) -> None:
+    tagger = make_tagger("single_task", ["a"], dropout_places=(place,))
+    batch = inputs_of(make_batch(3, seed=1))
+    network = tagger.networks["a"]
+    still = network(batch, training=False)["emissions"]
+    assert np.abs(network(batch, training=True)["emissions"] - still).max() > 1e-3
+    none = make_tagger("single_task", ["a"], dropout_places=())
+    np.testing.assert_array_equal(
+        none.networks["a"](batch, training=True)["emissions"],
+        none.networks["a"](batch, training=False)["emissions"],
+    )

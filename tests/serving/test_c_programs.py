@@ -1,0 +1,90 @@
+"""Exports in the hands of libtensorflow's own loader, the one inside TensorFlow Serving."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from bioner_tf.tagging.tagger import Tagger
+from tests.helpers import c_programs, random_tagger
+
+
+@pytest.fixture(scope="module")
+def saved_model(served_run):
+    return served_run / "export" / "9"
+
+
+@pytest.fixture(scope="module")
+def loaded(saved_model):
+    return Tagger(saved_model)
+
+
+def as_json(entities):
+    return [
+        {**entity._asdict(), "score": pytest.approx(entity.score, abs=1e-5)} for entity in entities
+    ]
+
+
+def test_warmup_replays_every_signature(saved_model, loaded):
+    answers = {
+        a["signature"]: a["outputs"] for a in c_programs.run("bioner_tag", "--warmup", saved_model)
+    }
+    names = {name for c in loaded.metadata["corpora"] for name in c["signatures"].values()}
+    assert set(answers) == {*names, "serving_default", "tag_tokens"}
+    for name, shapes in answers.items():
+        expected = 2 if "tokens" in name else 6
+        assert len(shapes) == expected
+        assert {shape[0] for shape in shapes.values()} == {1}  # dimension 0 is the batch
+
+
+def test_lines_are_tagged_as_in_python(saved_model, loaded):
+    # No line breaks and, since it is read into C strings nowhere, NUL like any other character.
+    texts = [text for text in random_tagger.NASTY_TEXTS if not set(text) & set("\r\n")]
+    answers = c_programs.run(
+        "bioner_tag", saved_model, stdin="".join(f"{text}\n" for text in texts).encode()
+    )
+    assert [a["entities"] for a in answers] == [as_json(row) for row in loaded.tag_texts(texts)]
+
+
+def test_arguments_are_tagged_as_a_batch_by_the_signature_asked_for(saved_model, loaded):
+    texts = ["The BRCA1 gene binds p53.", "", "in the gene"]
+    name = loaded.metadata["corpora"][1]["signatures"]["text"]
+    answers = c_programs.run("bioner_tag", f"--signature={name}", saved_model, *texts)
+    expected = loaded.tag_texts(texts, random_tagger.AUXILIARY)
+    assert [a["entities"] for a in answers] == [as_json(row) for row in expected]
+    assert any(expected)
+
+
+def test_benchmark_reports_each_period(saved_model):
+    start, *periods = c_programs.run(
+        "bioner_bench", saved_model, 2, 0.2, 2, 3, stdin=b"the gene\np53\n"
+    )
+    assert set(start) == {"load_seconds", "first_answer_seconds"}
+    assert [(period["callers"], period["batch"]) for period in periods] == [(2, 3), (2, 3)]
+    for period in periods:
+        assert period["requests"] >= 2
+        assert 0 < period["p50_ms"] <= period["p99_ms"]
+        assert period["resident_megabytes"] > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["bioner_tag"], 2, "usage: "),
+        (["bioner_tag", "--unknown", "x"], 2, "usage: "),
+        (["bioner_tag", "missing", "text"], 1, "error: missing: "),
+        (["bioner_bench", "missing", "0", "1"], 2, "usage: "),
+    ],
+)
+def test_mistakes_end_in_a_line_and_a_code(tmp_path, arguments, code, told):
+    program, *rest = arguments
+    done = subprocess.run(
+        [c_programs.build() / program, *rest],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert told in done.stderr.splitlines()[-1]

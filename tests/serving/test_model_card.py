@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from bioner_tf.corpora import fetch
+from bioner_tf.serving.model_card import write_model_card
+
+METADATA = {
+    "bioner_tf": "1.2.3",
+    "tensorflow": "2.15.1",
+    "corpora": [
+        {
+            "name": "genes",
+            "types": ["DNA", "a|b"],
+            "scheme": "IOB2",
+            "signatures": {"text": "tag_text_genes", "tokens": "tag_tokens_genes"},
+        }
+    ],
+    "max_characters": 64,
+    "max_sentence_tokens": 256,
+}
+
+
+def test_tells_corpora_scores_and_settings():
+    scores = {"genes": {"test": {"precision": 0.75, "recall": 0.5, "f1": 0.6, "support": 8}}}
+    card = write_model_card(
+        {**METADATA, "scores": scores, "settings": {"training": {"epochs": 80, "seed": 1}}}
+    )
+    assert r"| genes | DNA, a\|b | IOB2 | `tag_text_genes` | `tag_tokens_genes` |" in card
+    assert "| genes | test | 75.00 | 50.00 | 60.00 |" in card
+    assert "| epochs | `80` |" in card
+    assert "more than 256 tokens" in card
+    assert "no more than 64 characters" in card
+    assert "each corpus comes with terms of its own makers" in card
+
+
+def test_tells_who_made_the_papers_corpora():
+    corpora = [
+        {**METADATA["corpora"][0], "name": name}
+        for name in ("BC2GM-IOB", "BioNLP11ID-chem-IOB", "BioNLP11", "genes")
+    ]
+    card = write_model_card({**METADATA, "corpora": corpora})
+    licence = card[card.index("## Licence") :]
+    assert "CC BY 4.0; each corpus is under its makers' own terms" in licence
+    assert "| BC2GM-IOB | the gene mention task of BioCreative II" in licence
+    assert "| BioNLP11ID-chem-IOB | the infectious diseases task" in licence
+    assert "| BioNLP11 |" not in licence
+    assert "| genes |" not in licence
+
+
+def test_every_corpus_of_the_paper_has_makers():
+    for name in fetch.CORPORA:
+        card = write_model_card({**METADATA, "corpora": [{**METADATA["corpora"][0], "name": name}]})
+        assert f"| {name} | " in card[card.index("## Licence") :]
+
+
+def test_leaves_out_what_is_not_known():
+    card = write_model_card(METADATA)
+    assert [line for line in card.splitlines() if line.startswith("## ")] == [
+        "## Use",
+        "## Corpora",
+        "## Limits",
+        "## Licence",
+    ]

@@ -1,0 +1,215 @@
+"""The tagger that loads an export, and the command on top of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+import types
+
+import pytest
+import tensorflow as tf
+from absl import flags
+
+from bioner_tf import machine
+from bioner_tf.cli import tag as tag_command
+from bioner_tf.errors import BionerError
+from bioner_tf.serving import export as serving
+from bioner_tf.tagging import tagger
+from bioner_tf.tagging.tagger import Entity, Tagger
+from tests.helpers import random_tagger
+
+TEXT = "The BRCA1 gene binds p53. In the gene."
+
+
+@pytest.fixture(scope="module")
+def loaded(served_run):
+    return Tagger(served_run)
+
+
+@pytest.fixture(scope="module")
+def signatures(loaded):
+    return tf.saved_model.load(str(loaded.path)).signatures
+
+
+def test_knows_its_corpora(loaded):
+    assert loaded.corpora == list(random_tagger.TAGS)
+    assert loaded.metadata["max_sentence_tokens"] == random_tagger.MAX_SENTENCE_TOKENS
+
+
+@pytest.mark.parametrize("corpus", [None, *random_tagger.TAGS])
+def test_entities_are_the_graphs(loaded, signatures, corpus):
+    name = "serving_default"
+    if corpus is not None:
+        name = serving.signature_names(list(random_tagger.TAGS))[
+            list(random_tagger.TAGS).index(corpus)
+        ]["text"]
+    outputs = signatures[name](text=tf.constant([TEXT]))
+    columns = [outputs[f"entity_{c}"][0].numpy() for c in ("start", "end", "type", "text", "score")]
+    [entities] = loaded.tag_texts([TEXT], corpus)
+    assert entities == [
+        Entity(int(start), int(end), kind.decode(), text.decode(), float(score))
+        for start, end, kind, text, score in zip(*columns)
+    ]
+    assert entities
+
+
+def test_any_number_of_texts_comes_back_in_order(loaded, monkeypatch):
+    texts = [TEXT, "", "gene " * 50, "the gene", "   ", "the 👩‍👩 BRCA1"] * 3
+    expected = loaded.tag_texts(texts)
+    assert loaded.tag_texts([]) == []
+    for limit in ("_BATCH_TEXTS", "_BATCH_CHARACTERS"):
+        monkeypatch.setattr(tagger, limit, 4)
+        found = loaded.tag_texts(iter(texts))
+        assert [[e[:4] for e in row] for row in found] == [[e[:4] for e in row] for row in expected]
+
+
+def test_lone_surrogates_move_no_offset(loaded):
+    text = "\ud800 the BRCA1 \udfff gene"
+    [entities] = loaded.tag_texts([text])
+    assert entities
+    assert all(text[entity.start : entity.end] == entity.text for entity in entities)
+
+
+def test_tokens_come_back_in_order(loaded, monkeypatch):
+    sentences = [["the", "gene"], [], ["BRCA1"], ["p53", "binds"] * 20, ["gene"], []]
+    tags, scores = loaded.tag_tokens(sentences, random_tagger.AUXILIARY)
+    assert [len(row) for row in tags] == [len(row) for row in scores] == [2, 0, 1, 40, 1, 0]
+    assert {tag for row in tags for tag in row} <= set(random_tagger.TAGS[random_tagger.AUXILIARY])
+    assert all(0 <= score <= 1 for row in scores for score in row)
+    monkeypatch.setattr(tagger, "_BATCH_TOKENS", 1)
+    assert loaded.tag_tokens(sentences, random_tagger.AUXILIARY)[0] == tags
+    assert loaded.tag_tokens([]) == ([], [])
+
+
+def test_unknown_corpus_lists_those_that_exist(loaded):
+    for method in (loaded.tag_texts, loaded.tag_tokens):
+        with pytest.raises(BionerError, match="no corpus 'x'; the tagger has genes-IOB, more"):
+            method([], "x")
+
+
+def test_finds_the_newest_version(served_run, tmp_path):
+    for version in ("10", "9"):
+        shutil.copytree(served_run / "export" / "9", tmp_path / "export" / version)
+    (tmp_path / "export" / "11").mkdir()
+    (tmp_path / "export" / "latest").mkdir()
+    newest = tmp_path / "export" / "10"
+    for path in (newest, tmp_path / "export", tmp_path, str(tmp_path)):
+        assert tagger.find_saved_model(path) == newest
+
+
+def test_what_is_no_export_is_told(served_run, tmp_path):
+    with pytest.raises(BionerError, match="no such directory"):
+        Tagger(tmp_path / "missing")
+    (tmp_path / "file").touch()
+    with pytest.raises(BionerError, match="got a file"):
+        Tagger(tmp_path / "file")
+    with pytest.raises(BionerError, match="found none of them"):
+        Tagger(tmp_path)
+    broken = tmp_path / "export"
+    shutil.copytree(served_run / "export" / "9", broken)
+    metadata = broken / "assets.extra" / "tagger.metadata"
+    for content, told in (("{", "expected JSON"), ('{"format": 99}', "format 1, got 99")):
+        metadata.write_text(content)
+        with pytest.raises(BionerError, match=told):
+            Tagger(broken)
+    metadata.unlink()
+    with pytest.raises(BionerError, match="no export of bioner_tf"):
+        Tagger(broken)
+    shutil.copy(served_run / "export" / "9" / "assets.extra" / "tagger.metadata", metadata)
+    (broken / "saved_model.pb").write_bytes(b"not a graph")
+    with pytest.raises(BionerError, match="does not load"):
+        Tagger(broken)
+
+
+@pytest.fixture
+def tag(served_run, loaded, monkeypatch):
+    """Runs bioner-tag's main in this process on some bytes; returns the bytes it writes."""
+    # The model is loaded once for all tests, and TensorFlow has its threads already.
+    monkeypatch.setattr(tagger, "Tagger", lambda path: loaded)
+    monkeypatch.setattr(machine, "use_threads", lambda cores: None)
+
+    def run(content, *arguments):
+        source, sink = io.BytesIO(content), io.BytesIO()
+        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=source))
+        monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(buffer=sink))
+        saved = {name: flags.FLAGS[name].value for name in flags.FLAGS}
+        try:
+            flags.FLAGS(["bioner-tag", f"--model={served_run}", *arguments])
+            tag_command.main(["bioner-tag"])
+        finally:
+            flags.FLAGS.unparse_flags()
+            for name, value in saved.items():
+                flags.FLAGS[name].value = value
+        return sink.getvalue()
+
+    return run
+
+
+def test_a_line_in_is_a_line_out(tag, loaded):
+    lines = [TEXT.encode(), b"", b"   ", b"the gene\x00\x0b\x85\r\r.", "the é\u2028gene".encode()]
+    texts = [line.decode("utf-8", "replace") for line in lines]
+    for ending in (b"\n", b"\r\n"):
+        for content in (ending.join(lines), ending.join(lines) + ending):
+            output = tag(content, "--batch_size=2")
+            assert output.endswith(b"\n")
+            objects = [json.loads(line) for line in output[:-1].split(b"\n")]
+            assert [found["text"] for found in objects] == texts
+    for text, found, entities in zip(texts, objects, loaded.tag_texts(texts)):
+        for described, entity in zip(found["entities"], entities):
+            assert list(described) == ["start", "end", "type", "text", "score"]
+            assert text[described["start"] : described["end"]] == described["text"] == entity.text
+            assert described["score"] == pytest.approx(entity.score, abs=1e-5)
+        assert len(found["entities"]) == len(entities)
+    assert objects[0]["entities"]
+
+
+def test_empty_input_gives_empty_output(tag):
+    assert tag(b"") == b""
+
+
+def test_bad_bytes_read_as_replacement_characters(tag):
+    [line] = tag(b"the \xff gene \xe2\x82\n").splitlines()
+    assert json.loads(line)["text"] == "the \ufffd gene \ufffd"
+
+
+def test_files_and_other_corpora(tag, loaded, tmp_path):
+    (tmp_path / "in.txt").write_text(TEXT)
+    output = tmp_path / "new" / "out.jsonl"
+    arguments = (
+        f"--input={tmp_path / 'in.txt'}",
+        f"--output={output}",
+        f"--corpus={random_tagger.AUXILIARY}",
+    )
+    assert tag(b"", *arguments) == b""
+    types_found = {entity["type"] for entity in json.loads(output.read_text())["entities"]}
+    assert types_found
+    assert types_found <= {"DNA", "cell_type"}
+    assert [path.name for path in output.parent.iterdir()] == ["out.jsonl"]
+
+
+def test_output_stays_as_it_was_when_something_fails(tag, tmp_path):
+    output = tmp_path / "out.jsonl"
+    output.write_text("before")
+    with pytest.raises(BionerError, match="no corpus 'x'"):
+        tag(b"text\n", f"--output={output}", "--corpus=x")
+    assert output.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+def test_highlights_mark_the_entities():
+    text = "a BRCA1, p53."
+    entities = [Entity(2, 7, "Gene", "BRCA1", 0.981), Entity(9, 12, "Gene", "p53", 0.5)]
+    assert tag_command.to_brackets(text, entities) == "a [BRCA1|Gene 0.98], [p53|Gene 0.50]."
+    coloured = tag_command.to_colours(text, entities)
+    assert coloured.count("\x1b[0m") == 4
+    for piece in ("BRCA1", "Gene 0.98", "p53"):
+        assert piece in coloured
+    assert tag_command.to_brackets(text, []) == tag_command.to_colours(text, []) == text
+
+
+def test_highlight_is_in_brackets_where_no_terminal_is(tag):
+    line = tag(b"The BRCA1 gene\n", "--output_format=highlight").decode()
+    assert "|Gene " in line
+    assert "\x1b" not in line

@@ -1,0 +1,362 @@
+"""Word vectors: every format, every way in which a file can be wrong, look-up, first values."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+
+from bioner_tf.corpora.vocabulary import Vocabulary, build_words
+from bioner_tf.errors import BionerError
+from bioner_tf.vectors.embeddings import (
+    Coverage,
+    Share,
+    WordVectors,
+    build_embedding_table,
+    load_vectors,
+    measure_coverage,
+)
+
+WORDS = ("the", "Gene", "1990", "β-cat", "0000", "\u00a0")
+MATRIX = np.array(
+    [[1, 2, 3], [-0.5, 0.25, 0], [1e-3, 1e3, 7], [10, 11, 12], [8, 8, 8], [9, 9, 9]], np.float32
+)
+
+
+def text_lines(words=WORDS, matrix=MATRIX):
+    """One line a word; the numbers in full precision."""
+    return b"".join(
+        f"{word} {' '.join(repr(float(value)) for value in row)}\n".encode()
+        for word, row in zip(words, matrix)
+    )
+
+
+def header(words=6, dim=3):
+    return f"{words} {dim}\n".encode()
+
+
+def binary(words=WORDS, matrix=MATRIX, between=b""):
+    """``between``: what follows a vector; word2vec.c writes a line feed there."""
+    return header(len(words), len(matrix[0])) + b"".join(
+        (word if isinstance(word, bytes) else word.encode())
+        + b" "
+        + struct.pack(f"<{len(row)}f", *row)
+        + between
+        for word, row in zip(words, matrix)
+    )
+
+
+FORMATS = {
+    "GloVe text": text_lines(),
+    "word2vec text": header() + text_lines(),
+    "word2vec text with spaces at the ends": header() + text_lines().replace(b"\n", b" \n"),
+    "text with an empty line at the end": header() + text_lines() + b"\n",
+    "GloVe text with an empty line at the end": text_lines() + b"\n\n",
+    "GloVe text without a line feed at the end": text_lines()[:-1],
+    "word2vec binary": binary(),
+    "word2vec.c binary": binary(between=b"\n"),
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(content, name="vectors.txt"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return str(path)
+
+    return write_file
+
+
+def failure(path, **options):
+    with pytest.raises(BionerError) as caught:
+        load_vectors(path, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(path)
+    return message[len(path) :]
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzipped"])
+@pytest.mark.parametrize("name", ["vectors", "v.txt", "v.bin", "v.gz", "a#b.bz2"])
+@pytest.mark.parametrize("form", FORMATS)
+def test_format_is_told_by_content_whatever_the_name(write, form, name, zipped):
+    content = gzip.compress(FORMATS[form], mtime=0) if zipped else FORMATS[form]
+    vectors = load_vectors(write(content, name))
+    assert vectors.words == ("the", "Gene", "0000", "β-cat", "0000", "\u00a0")
+    assert vectors.matrix.dtype == np.float32
+    np.testing.assert_array_equal(vectors.matrix, MATRIX)
+    assert vectors.dim == 3
+
+
+@pytest.mark.parametrize("as_binary", [False, True], ids=["text", "binary"])
+def test_reads_what_gensim_writes(tmp_path, as_binary):
+    rng = np.random.default_rng(0)
+    saved = KeyedVectors(50)
+    saved.add_vectors([f"word{'x' * i}" for i in range(20)], rng.normal(size=(20, 50)))
+    path = tmp_path / "saved"
+    saved.save_word2vec_format(str(path), binary=as_binary)
+    vectors = load_vectors(path, expected_dim=50)
+    assert list(vectors.words) == saved.index_to_key
+    np.testing.assert_array_equal(vectors.matrix, saved.vectors.astype(np.float32))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("limit", [1, 4, 6, 100])
+def test_limit(write, form, limit):
+    vectors = load_vectors(write(FORMATS[form]), limit=limit)
+    np.testing.assert_array_equal(vectors.matrix, MATRIX[:limit])
+    assert len(vectors.words) == min(limit, 6)
+
+
+@pytest.mark.parametrize("form", ["text", "binary"])
+def test_of_equal_words_the_first_counts(write, form):
+    words = ("a", "b", "a", "c")
+    content = text_lines(words) if form == "text" else binary(words, MATRIX[:4])
+    vectors = load_vectors(write(content))
+    assert vectors.words == ("a", "b", "c")
+    np.testing.assert_array_equal(vectors.matrix, MATRIX[[0, 1, 3]])
+
+
+def test_limit_with_equal_words_in_a_large_binary(write):
+    # gensim 4.4 fails on this: it counts past the limit in the second chunk of 100 kB.
+    words = ["a", "a", *(f"w{'x' * i}" for i in range(100))]
+    matrix = np.arange(102 * 500, dtype=np.float32).reshape(102, 500)
+    vectors = load_vectors(write(binary(words, matrix)), limit=70)
+    assert vectors.words == tuple(words[1:71])
+    np.testing.assert_array_equal(vectors.matrix, matrix[[0, *range(2, 71)]])
+    assert vectors.matrix.base is None
+
+
+@pytest.mark.parametrize("form", ["text", "binary"])
+def test_undecodable_words_neither_fail_nor_merge(write, form):
+    words = (b"caf\xe9", b"caf\xe8", b"ok", b"cut\xe2\x82")
+    if form == "text":
+        lines = text_lines(("W",) * 4).split(b"\n")
+        content = b"\n".join(line.replace(b"W", word) for line, word in zip(lines, words))
+    else:
+        content = binary(words, MATRIX[:4])
+    vectors = load_vectors(write(content))
+    assert vectors.words == ("caf\ufffd", "caf\ufffd", "ok", "cut\ufffd")
+    np.testing.assert_array_equal(vectors.matrix, MATRIX[:4])
+    for word in vectors.words:
+        word.encode("utf-8")
+
+
+def test_a_binary_whose_floats_hold_line_feeds_and_spaces(write):
+    # 0x20 and 0x0a bytes in the floats must neither end a word nor make the file look like text.
+    floats = b"\n\n\n\n" + b"    " + b"\x00\x00\x80\x3f"
+    vectors = load_vectors(write(header(2) + b"a " + floats + b"b " + floats))
+    np.testing.assert_array_equal(vectors.matrix, np.frombuffer(floats * 2, "<f4").reshape(2, 3))
+
+
+def test_no_such_file(tmp_path):
+    assert "got no such file" in failure(str(tmp_path / "none.bin"))
+    assert "got no such file" in failure(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "got"),
+    [
+        (b"", "", "got a first line of another kind"),
+        (b"\n", "", "got a first line of another kind"),
+        (b"lonely\n", "", "got a first line of another kind"),
+        (b"a\t1\t2\n", "", "got a first line of another kind"),
+        (b"\x80\x04\x95 \x00\x00pickle\n", "", "got a first line of another kind"),
+        (b"a " + b"1" * (1 << 20), "", "got a first line of another kind"),
+        (binary().split(b"\n", 1)[1], "", "got a first line of another kind"),
+        (b"A text of words.\nAnother one.\n", ":2", "got 1 after the word"),
+        (b"A text of words.\n", ":1", "got something else among the values"),
+        (b"0 5\n", ":1", "got 0 and 5"),
+        (b"5 0\na\n", ":1", "got 5 and 0"),
+        (header(7) + text_lines(), "", "expected 7 vectors as the header says, got 6"),
+        (header(), "", "expected 6 vectors as the header says, got 0"),
+        (header(5) + text_lines(), ":7", "expected 5 vectors as the header says, got more"),
+        (header(6, 4) + text_lines(), ":2", "a word and 4 numbers with single spaces"),
+        (text_lines() + b"w 1 2\n", ":7", "got 2 after the word"),
+        (text_lines() + b"w 1\n", ":7", "got 1 after the word"),
+        (text_lines() + b"w\n", ":7", "got 0 after the word"),
+        (text_lines() + b"w 1 2 3 4\n", ":7", "got 4 after the word"),
+        (b"a 1 2\n\nb 1 2\n", ":2", "got 0 after the word"),
+        (header() + text_lines()[:-9], ":7", "got 1 after the word"),
+        (header() + text_lines().replace(b"11.0", b"l1.0"), ":5", "got something else"),
+        (text_lines().replace(b"11.0", b"nan"), ":4", "got something else"),
+        (text_lines().replace(b"10.0", b"x"), ":4", "got something else"),
+        (text_lines().replace(b"11.0", b"-inf"), ":4", "got something else"),
+        (text_lines().replace(b"11.0", b"1e99999"), ":4", "got something else"),
+        (text_lines().replace(b"11.0", b"1e39"), ":4", "got something else"),
+        (text_lines(("a", "a", "b", "c")).replace(b"11.0", b"nan"), ":4", "got something else"),
+        (binary()[:-1], "", "got an error: unexpected end of input"),
+        (binary()[:40], "", "at least 84 bytes, got 40"),
+        (header(10**15) + binary()[4:], "", "expected 1000000000000000 vectors"),
+        (gzip.compress(binary(), mtime=0)[:-12], "", "got an error: Compressed file ended"),
+        (
+            gzip.compress(header(7) + binary()[4:], mtime=0),
+            "",
+            "got an error: unexpected end of input",
+        ),
+        (gzip.compress(header(10**15) + binary()[4:], mtime=0), "", "fit into memory, got more"),
+        (gzip.compress(text_lines(), mtime=0)[:30], "", "got an error: Compressed file ended"),
+        (b"\x1f\x8bnot gzip", "", "got an error:"),
+        (binary(WORDS[:2], [[1, 2, 3], [1, math.nan, 2]]), "", "vector of 'Gene' (row 1)"),
+        (binary(WORDS[:1], [[math.inf, 2, 3]]), "", "vector of 'the' (row 0)"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else repr(value[:24]),
+)
+def test_wrong_files(write, content, place, got):
+    message = failure(write(content))
+    assert message.startswith(f"{place}: expected ")
+    assert got in message
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_expected_dim(write, form):
+    path = write(FORMATS[form])
+    assert load_vectors(path, expected_dim=3).dim == 3
+    assert "expected vectors of 200 numbers, got 3" in failure(path, expected_dim=200)
+
+
+def test_a_non_finite_value_far_down_is_found(write):
+    # More rows than are checked at a time.
+    matrix = np.ones((70000, 1), np.float32)
+    matrix[68000] = np.nan
+    words = [f"w{chr(97 + i // 26 % 26)}{chr(97 + i % 26)}{'x' * (i // 676)}" for i in range(70000)]
+    assert "(row 68000)" in failure(write(binary(words, matrix)))
+
+
+def test_text_values_beyond_the_limit_are_not_looked_at(write):
+    assert load_vectors(write(text_lines() + b"w 1 2\n"), limit=6).matrix.shape == (6, 3)
+
+
+VECTORS = WordVectors(
+    ("the", "THE", "p53", "p00", "il-2", "p21", "Äh"),
+    np.arange(1, 15, dtype=np.float32).reshape(7, 2),
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("the", ("exact", 0)),
+        ("THE", ("exact", 1)),
+        ("The", ("lower", 0)),
+        ("p53", ("exact", 2)),
+        ("p99", ("exact", 2)),
+        ("P21", ("lower", 2)),
+        ("IL-7", ("lower", 4)),
+        ("il-77", (None, None)),
+        ("Äh", ("exact", 6)),
+        ("ÄH", ("lower", 6)),
+        ("äh", (None, None)),
+        ("", (None, None)),
+    ],
+)
+def test_find(word, expected):
+    assert VECTORS.find(word) == expected
+
+
+def test_words_are_normalised():
+    assert VECTORS.words == ("the", "THE", "p00", "p00", "il-0", "p00", "Äh")
+    assert VECTORS.index == {"the": 0, "THE": 1, "p00": 2, "il-0": 4, "Äh": 6}
+
+
+VOCABULARY = Vocabulary(("The", "nothing", "p00", "IL-0", "THE"))
+
+
+def test_table_without_vectors():
+    table, _ = build_embedding_table(VOCABULARY, None, dim=300, seed=3)
+    assert table.shape == (7, 300)
+    assert table.dtype == np.float32
+    np.testing.assert_array_equal(table[0], 0)
+    # Uniform in ±sqrt(3/300) = ±0.1: standard deviation 0.1/sqrt(3), extremes near the bound.
+    drawn = table[1:]
+    assert 0.099 < drawn.max() <= 0.1
+    assert -0.1 <= drawn.min() < -0.099
+    assert drawn.mean() == pytest.approx(0, abs=0.004)
+    assert drawn.std() == pytest.approx(0.1 / math.sqrt(3), rel=0.03)
+    assert len(np.unique(drawn)) > 0.99 * drawn.size
+
+
+def test_table_with_vectors():
+    table, _ = build_embedding_table(VOCABULARY, VECTORS, dim=2, seed=3)
+    chance, _ = build_embedding_table(VOCABULARY, None, dim=2, seed=3)
+    np.testing.assert_array_equal(table[[2, 4, 5, 6]], VECTORS.matrix[[0, 2, 4, 1]])
+    np.testing.assert_array_equal(table[[0, 1, 3]], chance[[0, 1, 3]])
+    assert np.abs(chance).max() <= math.sqrt(3 / 2)
+
+
+def test_table_depends_on_the_seed():
+    tables = [build_embedding_table(VOCABULARY, None, dim=4, seed=seed)[0] for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(tables[0], tables[1])
+    assert not np.isin(tables[0][1:], tables[2][1:]).any()
+
+
+def test_table_is_a_copy():
+    before = VECTORS.matrix.copy()
+    table, _ = build_embedding_table(VOCABULARY, VECTORS, dim=2, seed=3)
+    table += 1
+    np.testing.assert_array_equal(VECTORS.matrix, before)
+
+
+def test_table_of_an_empty_vocabulary():
+    table, coverage = build_embedding_table(Vocabulary(()), VECTORS, dim=2, seed=3)
+    assert table.shape == (2, 2)
+    assert coverage.to_json()["vocabulary"]["tokens"]["exact"] == 0.0
+
+
+def test_table_refuses_another_dimension():
+    with pytest.raises(BionerError, match="expected word vectors of 200 numbers, got 2"):
+        build_embedding_table(VOCABULARY, VECTORS, dim=200, seed=3)
+
+
+COUNTS = {
+    "One": {"The": 3, "THE": 1, "p00": 2, "odd": 4},
+    "Two": {"p00": 1},
+}
+
+
+def test_coverage():
+    coverage = measure_coverage(VECTORS, COUNTS)
+    assert coverage.corpora["One"].tokens == Share(exact=3, lower=3, none=4)
+    assert coverage.corpora["One"].forms == Share(exact=2, lower=1, none=1)
+    assert coverage.to_json() == {
+        "One": {
+            "tokens": {"total": 10, "exact": 0.3, "lower": 0.3, "none": 0.4},
+            "types": {"total": 4, "exact": 0.5, "lower": 0.25, "none": 0.25},
+        },
+        "Two": {
+            "tokens": {"total": 1, "exact": 1.0, "lower": 0.0, "none": 0.0},
+            "types": {"total": 1, "exact": 1.0, "lower": 0.0, "none": 0.0},
+        },
+    }
+    assert str(coverage).split("\n") == [
+        "One: 10 tokens, 30.0% found exactly, 30.0% by lower case, 40.0% not at all; "
+        "4 types, 50.0% found exactly, 25.0% by lower case, 25.0% not at all",
+        "Two: 1 tokens, 100.0% found exactly, 0.0% by lower case, 0.0% not at all; "
+        "1 types, 100.0% found exactly, 0.0% by lower case, 0.0% not at all",
+    ]
+
+
+def test_coverage_without_vectors():
+    assert measure_coverage(None, COUNTS).corpora["One"].tokens == Share(0, 0, 10)
+    assert measure_coverage(None, {}) == Coverage({})
+
+
+def test_table_reports_coverage():
+    assert build_embedding_table(VOCABULARY, VECTORS, 2, 3, COUNTS)[1] == measure_coverage(
+        VECTORS, COUNTS
+    )
+    of_vocabulary = build_embedding_table(VOCABULARY, VECTORS, 2, 3)[1].corpora["vocabulary"]
+    assert of_vocabulary.tokens == of_vocabulary.forms == Share(exact=2, lower=2, none=1)
+
+
+def test_words_of_the_vectors_get_their_vectors(write):
+    vectors = load_vectors(write(text_lines()))
+    words = build_words([("gene", "The")], vectors.words, max_vector_words=3)
+    assert words.entries == ("gene", "The", "the", "Gene", "0000")
+    table, _ = build_embedding_table(words, vectors, dim=3, seed=0)
+    np.testing.assert_array_equal(table[3:], MATRIX[[0, 0, 1, 2]])
