@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints; returns 1 if memory is not stable."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from bioner_tf.files import write_json_atomically
-    from bioner_tf.tagging.tagger import find_saved_model
+    from bioner_tf.serving.versions import find_saved_model
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="an export, or a run directory")

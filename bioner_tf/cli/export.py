@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
     """Exports."""
     del argv
     from bioner_tf.machine import use_threads
-    from bioner_tf.serving.export import prune_versions
+    from bioner_tf.serving.versions import prune_versions
     from bioner_tf.training.trained_run import export_run, load_run
 
     if VERSION.value is not None and KEEP_VERSIONS.value is not None:

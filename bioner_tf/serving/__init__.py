@@ -1,5 +1,23 @@
-"""The SavedModel: its graph, its export, and what lies beside it.
+"""The SavedModel: its graph, its export, and the files beside it.
 
 Takes functions and files, never a Keras object or a module of ``models``. Uses ``sources``,
-``layers``, ``text`` and ``corpora``; imported by ``training``, ``tagging`` and ``cli``.
+``layers``, ``text``, ``corpora`` and ``pages``; imported by ``training``, ``tagging`` and ``cli``.
+
+From a Keras network to the saved graph::
+
+    Keras models (training)        own the variables; not saved
+          | functions of tensors: encode, one score for each corpus (ServedTagger)
+    TracedFunction                 the function as a GraphDef, and the variables that it reads
+          |
+    PackedWeights                  owns the saved copy: ONE vector of all weights that are read
+          | bind()                 whole, and tables of which rows are looked up
+    TaggerGraph (tf.Module)        owns the packed weights and the vocabulary look-up tables
+          |
+    signatures (tf.function)       text -> tokens -> chunks -> encode -> score -> decode -> entities
+          |
+    tf.saved_model.save            + metadata, model card, warm-up requests (export_tagger)
+
+Keras objects in a ``tf.Module`` would save megabytes of graph for every layer and call variant, and
+each variable costs about 100 bytes in every function that passes it on. ``packing`` therefore
+copies the traced functions into a graph with a single packed variable. The values do not change.
 """

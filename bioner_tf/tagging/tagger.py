@@ -5,9 +5,7 @@ Nothing of what trained the tagger is needed: no Keras model, no tensorflow-addo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +13,8 @@ import tensorflow as tf
 
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
-from bioner_tf.serving.metadata import METADATA_FORMAT, METADATA_PATH
-
-_SAVED_MODEL = "saved_model.pb"
+from bioner_tf.serving.metadata import read_metadata
+from bioner_tf.serving.versions import find_saved_model
 
 # What one call of the graph gets at most, unless a single text or sentence is larger.
 _BATCH_CHARACTERS = 1_000_000
@@ -61,7 +58,7 @@ class Tagger:
 
     def __init__(self, path: PathLike):
         self.path = find_saved_model(path)
-        self.metadata = _read_metadata(self.path)
+        self.metadata = read_metadata(self.path)
         self.corpora: list[str] = [corpus["name"] for corpus in self.metadata["corpora"]]
         self._signature_names = {c["name"]: c["signatures"] for c in self.metadata["corpora"]}
         try:
@@ -133,55 +130,6 @@ class Tagger:
     def _signature(self, corpus: str | None, kind: str) -> Any:
         names = self._signature_names[self.check_corpus(corpus)]
         return self._model.signatures[names[kind]]
-
-
-def find_saved_model(path: PathLike) -> Path:
-    """Finds the SavedModel that a path stands for.
-
-    Args:
-        path: A SavedModel, a directory of versions, or a run directory.
-
-    Returns:
-        The SavedModel's directory; of several versions the newest.
-
-    Raises:
-        BionerError: If there is none.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise BionerError(f"{path}: expected an exported tagger, but there is no such directory")
-    if not path.is_dir():
-        raise BionerError(f"{path}: expected the directory of an exported tagger, got a file")
-    if (path / _SAVED_MODEL).is_file():
-        return path
-    for parent in (path, path / "export"):
-        versions = [found.parent for found in parent.glob(f"*/{_SAVED_MODEL}")]
-        versions = [v for v in versions if v.name.isascii() and v.name.isdigit()]
-        if versions:
-            return max(versions, key=lambda version: int(version.name))
-    raise BionerError(
-        f"{path}: expected an exported tagger ({_SAVED_MODEL}), a directory of its versions or a "
-        "run directory, found none of them; bioner-export makes one of a run"
-    )
-
-
-def _read_metadata(saved_model: Path) -> dict[str, Any]:
-    path = saved_model / METADATA_PATH
-    try:
-        metadata = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise BionerError(
-            f"{path}: missing, so this SavedModel is no export of bioner_tf, or not all of it"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise BionerError(f"{path}: expected JSON: {error}") from error
-    found = metadata.get("format") if isinstance(metadata, dict) else None
-    if found != METADATA_FORMAT:
-        raise BionerError(
-            f"{path}: expected an export of format {METADATA_FORMAT}, got {found!r}; export the "
-            "run again with this version of bioner_tf, or use the version that made it"
-        )
-    return metadata
 
 
 def _tag(signature: Any, texts: Sequence[str]) -> Iterator[list[Entity]]:

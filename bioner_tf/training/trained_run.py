@@ -17,15 +17,10 @@ from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.runs.directory import RunDirectory
-from bioner_tf.serving.export import (
-    Encode,
-    Score,
-    ServedCorpus,
-    ServedTagger,
-    export_tagger,
-    list_versions,
-)
+from bioner_tf.serving.export import export_tagger
+from bioner_tf.serving.graph import Encode, Score, ServedCorpus, ServedTagger
 from bioner_tf.serving.metadata import METADATA_PATH
+from bioner_tf.serving.versions import list_versions
 from bioner_tf.training.callbacks import History
 from bioner_tf.training.checkpoints import CheckpointStore
 from bioner_tf.training.inputs import CHARACTERS_FILE, WORDS_FILE, Vocabularies

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bioner_tf.corpora.vocabulary import Vocabulary
-from bioner_tf.serving.export import ServedCorpus, ServedTagger
+from bioner_tf.serving.graph import ServedCorpus, ServedTagger
 
 TAGS = {
     "genes-IOB": ("O", "B-Gene", "I-Gene"),

@@ -1,4 +1,4 @@
-"""The export: its signatures against the pieces they are made of, and against enumeration."""
+"""The files of an export: what they hold, and that a version is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,369 +6,24 @@ import dataclasses
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
-import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from hypothesis import strategies
 from tensorflow.core.protobuf import saved_model_pb2
 
 from bioner_tf.corpora import tags, vocabulary
 from bioner_tf.errors import BionerError
 from bioner_tf.models import build_tagger
-from bioner_tf.serving import export as serving
+from bioner_tf.serving.export import export_tagger
+from bioner_tf.serving.versions import list_versions
 from bioner_tf.tagging.tagger import Tagger
-from bioner_tf.text.segmentation import split_sentences, tokenise
 from bioner_tf.training.trained_run import networks_to_serve
 from tests.helpers import random_tagger, reference, small_taggers
-
-NASTY_TOKENS = [
-    "The", "the", "THE", "BRCA1", "brca1", "p53", "P53", "p\u0665", "É", "é", "café", "cafe\u0301",
-    "-", "", "\x00", "\ufffd", "\uffff", "0", "½", "👍🏽", "a" * 200, "\U0001d6fc" * 9, "İ", "x",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def saved_model(served_run):
-    return served_run / "export" / "9"
-
-
-@pytest.fixture(scope="module")
-def signatures(saved_model):
-    model = tf.saved_model.load(str(saved_model))
-    loaded = model.signatures
-
-    def call(name, **inputs):
-        outputs = loaded[name](**{key: tf.constant(value) for key, value in inputs.items()})
-        return {key: value.numpy() for key, value in outputs.items()}
-
-    call.model = model  # a signature does not keep its model alive
-    return call
-
-
-def signature(corpus, kind):
-    names = serving.signature_names(list(random_tagger.TAGS))
-    return dict(zip(random_tagger.TAGS, names))[corpus][kind]
-
-
-def tag_texts(signatures, texts, corpus=random_tagger.MAIN):
-    """Entities as (start, end, type, text, score) of each text, which are str or bytes."""
-    texts = [text if isinstance(text, bytes) else text.encode() for text in texts]
-    name = signature(corpus, "text")
-    outputs = signatures(name, text=np.array(texts, object).reshape(len(texts)))
-    columns = [outputs[f"entity_{c}"] for c in ("start", "end", "type", "text", "score")]
-    return [
-        [
-            (int(start), int(end), entity_type.decode(), text.decode(), float(score))
-            for start, end, entity_type, text, score in zip(*(c[row, :count] for c in columns))
-        ]
-        for row, count in enumerate(outputs["entity_count"])
-    ]
-
-
-def without_scores(entities):
-    return [entity[:-1] for entity in entities]
-
-
-def assert_same(found, expected):
-    """Entities are equal; their scores but for the rounding of matrix products of other sizes."""
-    assert [without_scores(row) for row in found] == [without_scores(row) for row in expected]
-    np.testing.assert_allclose(
-        [entity[-1] for row in found for entity in row],
-        [entity[-1] for row in expected for entity in row],
-        atol=1e-5,
-    )
-
-
-def tag_tokens(signatures, sentences, corpus=random_tagger.MAIN, padding=b"", extra=0):
-    width = max(map(len, sentences), default=0) + extra
-    tokens = np.full((len(sentences), width), padding, object)
-    for row, sentence in enumerate(sentences):
-        tokens[row, : len(sentence)] = [token.encode() for token in sentence]
-    lengths = np.array([len(sentence) for sentence in sentences], np.int32)
-    return signatures(signature(corpus, "tokens"), tokens=tokens, lengths=lengths)
-
-
-def potentials_of(tagger, corpus, tokens):
-    """The network's potentials for one sentence, its inputs made by the Python vocabularies."""
-    score = {c.name: c.score for c in tagger.corpora}[corpus]
-    characters = vocabulary.encode_characters(
-        random_tagger.CHARACTERS, tokens, random_tagger.MAX_CHARACTERS
-    )
-    lengths = tf.constant([len(tokens)])
-    features = tagger.encode(
-        tf.constant(vocabulary.encode_words(random_tagger.WORDS, tokens)[np.newaxis]),
-        lengths,
-        tf.constant(np.pad(characters, [(1, 0), (0, 0)])),
-        tf.range(1, len(tokens) + 1)[tf.newaxis],
-    )
-    return score(features, lengths).numpy()[0]
-
-
-def distribution_of(tagger, corpus, tokens):
-    names = random_tagger.TAGS[corpus]
-    legal = reference.legal_by_tables(
-        tags.legal_starts(names), tags.legal_transitions(names), tags.legal_ends(names)
-    )
-    return reference.enumerate_sequences(potentials_of(tagger, corpus, tokens), legal)
-
-
-@pytest.mark.parametrize("corpus", random_tagger.TAGS)
-def test_token_tags_and_scores_equal_enumeration(served_tagger, signatures, corpus):
-    sentences = [NASTY_TOKENS[i : i + 4] for i in range(0, len(NASTY_TOKENS), 4)]
-    outputs = tag_tokens(signatures, sentences, corpus)
-    for row, tokens in enumerate(sentences):
-        expected = distribution_of(served_tagger, corpus, tokens)
-        best = reference.best_sequence(expected)
-        names = [tag.decode() for tag in outputs["tags"][row]]
-        assert names[: len(tokens)] == [random_tagger.TAGS[corpus][tag] for tag in best]
-        marginals = reference.token_marginals(expected, len(random_tagger.TAGS[corpus]))
-        np.testing.assert_allclose(
-            outputs["tag_score"][row, : len(tokens)],
-            marginals[np.arange(len(tokens)), best],
-            atol=1e-5,
-        )
-
-
-@pytest.mark.parametrize("corpus", random_tagger.TAGS)
-def test_entity_scores_equal_enumeration(served_tagger, signatures, corpus):
-    texts = ["The BRCA1 gene binds", "p53-p21 binds", "in the gene", "café É p53 .", "gene"]
-    found = tag_texts(signatures, texts, corpus)
-    for text, entities in zip(texts, found):
-        tokens = reference.tokenise(text.encode())
-        expected = distribution_of(served_tagger, corpus, [form for _, _, form in tokens])
-        names = [random_tagger.TAGS[corpus][tag] for tag in reference.best_sequence(expected)]
-        spans = reference.entities(names)
-        assert without_scores(entities) == [
-            (
-                tokens[start][0],
-                tokens[end - 1][1],
-                kind,
-                text[tokens[start][0] : tokens[end - 1][1]],
-            )
-            for start, end, kind in spans
-        ]
-        scores = [
-            reference.span_marginal(expected, random_tagger.TAGS[corpus], *span) for span in spans
-        ]
-        np.testing.assert_allclose([entity[-1] for entity in entities], scores, atol=1e-5)
-    assert sum(map(len, found)) >= 4
-    assert any(" " in text or "-" in text for row in found for _, _, _, text, _ in row)
-
-
-@pytest.mark.parametrize("corpus", random_tagger.TAGS)
-def test_texts_are_tagged_as_their_tokens_are(signatures, corpus):
-    """A sentence longer than the limit is cut, by ``tag_text`` and ``tag_tokens`` alike."""
-    texts = [text for text in random_tagger.NASTY_TEXTS if "\n\n" not in text and ". " not in text]
-    tokens = [reference.tokenise(text.encode()) for text in texts]
-    sentences = [[form for _, _, form in row] for row in tokens]
-    assert max(map(len, sentences)) > 2 * random_tagger.MAX_SENTENCE_TOKENS
-    outputs = tag_tokens(signatures, sentences, corpus)
-    found = tag_texts(signatures, texts, corpus)
-    for row, text in enumerate(texts):
-        names = [tag.decode() for tag in outputs["tags"][row, : len(sentences[row])]]
-        expected = []
-        for start, end, kind in reference.entities(names):
-            first, last = tokens[row][start][0], tokens[row][end - 1][1]
-            expected.append((first, last, kind, text[first:last]))
-        assert without_scores(found[row]) == expected
-
-
-def test_padding_of_tokens_is_ignored_whatever_it_holds(signatures):
-    sentences = [["the", "BRCA1", "gene"], ["p53"], [], ["in", "the"]]
-    expected = tag_tokens(signatures, sentences)
-    found = tag_tokens(signatures, sentences, padding=b"BRCA1", extra=30)
-    for name in ("tags", "tag_score"):
-        np.testing.assert_array_equal(found[name][:, :3], expected[name])
-        assert not found[name][:, 3:].any()
-    assert expected["tags"][2].tolist() == [b"", b"", b""]
-    assert expected["tags"][1, 0] in [
-        tag.encode() for tag in random_tagger.TAGS[random_tagger.MAIN]
-    ]
-
-
-def test_lengths_beyond_the_tokens_mean_all_of_them(signatures):
-    tokens = [[b"the", b"gene"]]
-    name = signature(random_tagger.MAIN, "tokens")
-    expected = signatures(name, tokens=tokens, lengths=[2])
-    np.testing.assert_array_equal(
-        signatures(name, tokens=tokens, lengths=[9])["tags"], expected["tags"]
-    )
-    assert signatures(name, tokens=tokens, lengths=[-1])["tags"].tolist() == [[b"", b""]]
-
-
-def test_nothing_at_all_is_answered(signatures):
-    outputs = signatures("serving_default", text=np.array([], object))
-    assert {name: value.shape for name, value in outputs.items()} == {
-        "entity_count": (0,),
-        **{f"entity_{c}": (0, 1) for c in ("start", "end", "type", "text", "score")},
-    }
-    outputs = signatures("serving_default", text=["", "  \n"])
-    assert outputs["entity_count"].tolist() == [0, 0]
-    assert outputs["entity_text"].tolist() == [[b""], [b""]]
-    assert outputs["entity_score"].tolist() == [[0.0], [0.0]]
-    empty = np.zeros((2, 0), object)
-    assert signatures("tag_tokens", tokens=empty, lengths=[0, 0])["tags"].shape == (2, 0)
-
-
-@pytest.mark.parametrize("corpus", random_tagger.TAGS)
-def test_offsets_cut_the_entity_out_of_nasty_texts(signatures, corpus):
-    for text, entities in zip(
-        random_tagger.NASTY_TEXTS, tag_texts(signatures, random_tagger.NASTY_TEXTS, corpus)
-    ):
-        previous_end = 0
-        for start, end, _, entity_text, score in entities:
-            assert text[start:end] == entity_text
-            assert previous_end <= start < end
-            assert 0 <= score <= 1
-            previous_end = end
-
-
-ANY_BYTES = strategies.lists(
-    strategies.one_of(
-        strategies.text(max_size=20).map(lambda value: value.encode("utf-8", "replace")),
-        strategies.binary(max_size=20),
-        strategies.text("the gnp53.\n-é\u0301👍\U0001d6fc\x00", max_size=40).map(str.encode),
-    ),
-    min_size=1,
-    max_size=4,
-)
-
-
-def with_examples(count, slow_count):
-    """Few examples, always the same, in the default suite; many, always others, in the slow one."""
-    return pytest.mark.parametrize(
-        "settings",
-        [
-            pytest.param({"max_examples": count, "derandomize": True}, id="few"),
-            pytest.param({"max_examples": slow_count}, id="many", marks=pytest.mark.slow),
-        ],
-    )
-
-
-def check(settings, test):
-    hypothesis.settings(deadline=None, database=None, **settings)(test)()
-
-
-@with_examples(25, 1500)
-def test_offsets_hold_for_any_bytes(signatures, settings):
-    @hypothesis.given(ANY_BYTES)
-    def test(texts):
-        for corpus in random_tagger.TAGS:
-            for text, entities in zip(texts, tag_texts(signatures, texts, corpus)):
-                decoded = text.decode("utf-8", "replace")
-                assert all(decoded[start:end] == found for start, end, _, found, _ in entities)
-
-    check(settings, test)
-
-
-@with_examples(15, 1000)
-def test_any_text_is_tagged_as_its_sentences_tokens_are(signatures, settings):
-    """Cut outside of the export, and sent to it a sentence a row."""
-
-    @hypothesis.given(ANY_BYTES)
-    def test(texts):
-        expected = [[] for _ in texts]
-        tokens = tokenise(tf.constant(texts))
-        begins = np.flatnonzero(split_sentences(tokens))
-        columns = [
-            getattr(tokens, name).numpy() for name in ("text_ids", "starts", "ends", "forms")
-        ]
-        sentences = [list(zip(*part)) for part in zip(*(np.split(c, begins) for c in columns))][1:]
-        forms = [[form.decode() for *_, form in sentence] for sentence in sentences]
-        tags_found = tag_tokens(signatures, forms)["tags"] if forms else []
-        for sentence, row in zip(sentences, tags_found):
-            names = [tag.decode() for tag in row[: len(sentence)]]
-            for first, last, kind in reference.entities(names):
-                text_id, start = sentence[first][:2]
-                offset, end = tokens.text_starts[text_id].numpy(), sentence[last - 1][2]
-                decoded = texts[text_id].decode("utf-8", "replace")
-                span = (start - offset, end - offset)
-                expected[text_id].append((*span, kind, decoded[slice(*span)]))
-        assert [without_scores(row) for row in tag_texts(signatures, texts)] == expected
-
-    check(settings, test)
-
-
-def test_company_and_order_change_no_answer(signatures):
-    texts = [text for text in random_tagger.NASTY_TEXTS if len(text) < 5000]
-    alone = [tag_texts(signatures, [text], random_tagger.AUXILIARY)[0] for text in texts]
-    assert_same(tag_texts(signatures, texts, random_tagger.AUXILIARY), alone)
-    assert_same(tag_texts(signatures, texts[::-1], random_tagger.AUXILIARY), alone[::-1])
-    assert_same(tag_texts(signatures, texts * 3, random_tagger.AUXILIARY), alone * 3)
-
-
-def test_more_sentences_than_a_chunk_holds_are_all_tagged(signatures):
-    generator = np.random.default_rng(0)
-    words = ["the", "gene", "BRCA1", "binds", "p53"]
-    sentences = [list(generator.choice(words, length)) for length in [1, 12, 5, 30] * 200]
-    outputs = tag_tokens(signatures, sentences)
-    few = tag_tokens(signatures, sentences[:4])
-    for row in range(4):
-        np.testing.assert_array_equal(outputs["tags"][row], few["tags"][row])
-    assert all((outputs["tags"][row, : len(s)] != b"").all() for row, s in enumerate(sentences))
-
-
-def test_a_document_is_tagged_as_its_sentences_are(signatures):
-    sentences = ["The BRCA1 gene binds p53.", "In the gene it binds!", "p53 binds the gene."] * 5
-    document, expected = "", []
-    for sentence, entities in zip(sentences, tag_texts(signatures, sentences)):
-        for start, end, *rest in entities:
-            expected.append((len(document) + start, len(document) + end, *rest))
-        document += sentence + " "
-    assert_same(tag_texts(signatures, [document]), [expected])
-    assert expected
-
-
-def test_signatures_are_what_the_contract_says(signatures):
-    wanted = {"serving_default", "tag_tokens"}
-    wanted |= {
-        signature(corpus, kind) for corpus in random_tagger.TAGS for kind in ("text", "tokens")
-    }
-    assert set(signatures.model.signatures) == wanted
-    assert signature(random_tagger.MAIN, "text") == "tag_text_genes-IOB"
-    for name, function in signatures.model.signatures.items():
-        _, inputs = function.structured_input_signature
-        found = {key: (spec.dtype, spec.shape.rank) for key, spec in inputs.items()}
-        if "tokens" in name:
-            assert found == {"tokens": (tf.string, 2), "lengths": (tf.int32, 1)}
-            wanted_outputs = {"tags": (tf.string, 2), "tag_score": (tf.float32, 2)}
-        else:
-            assert found == {"text": (tf.string, 1)}
-            wanted_outputs = {
-                "entity_count": (tf.int32, 1),
-                "entity_start": (tf.int32, 2),
-                "entity_end": (tf.int32, 2),
-                "entity_type": (tf.string, 2),
-                "entity_text": (tf.string, 2),
-                "entity_score": (tf.float32, 2),
-            }
-        outputs = function.structured_outputs
-        assert {k: (spec.dtype, spec.shape.rank) for k, spec in outputs.items()} == wanted_outputs
-
-
-@pytest.mark.slow
-def test_the_main_corpus_has_the_plain_names(signatures):
-    text, tokens = ["The BRCA1 gene binds p53"], [["The", "BRCA1", "gene"]]
-    for plain, own in (("serving_default", "text"), ("tag_tokens", "tokens")):
-        inputs = {"text": text} if own == "text" else {"tokens": tokens, "lengths": [3]}
-        expected = signatures(signature(random_tagger.MAIN, own), **inputs)
-        for name, value in signatures(plain, **inputs).items():
-            np.testing.assert_array_equal(value, expected[name])
-
-
-def test_signature_names_stay_distinct_and_plain():
-    names = serving.signature_names(["a b", "a_b", "a/b", "BC2GM-IOB", "été"])
-    assert [name["text"] for name in names] == [
-        "tag_text_a_b", "tag_text_a_b_2", "tag_text_a_b_3", "tag_text_BC2GM-IOB", "tag_text__t_",
-    ]  # fmt: skip
 
 
 def test_graph_is_small_and_of_core_ops_only(saved_model):
@@ -408,72 +63,26 @@ def test_metadata_tells_what_is_inside(saved_model):
     assert metadata["tensorflow"] == tf.__version__
 
 
-def prediction_log_class():
-    """``tensorflow.serving.PredictionLog`` as far as it goes here, from its published fields."""
-    message, tensor = "TYPE_MESSAGE", ".tensorflow.TensorProto"
-    messages = {
-        "ModelSpec": [("name", 1, "TYPE_STRING", ""), ("signature_name", 3, "TYPE_STRING", "")],
-        "Entry": [("key", 1, "TYPE_STRING", ""), ("value", 2, message, tensor)],
-        "PredictRequest": [
-            ("model_spec", 1, message, "ModelSpec"),
-            ("inputs", 2, message, "Entry"),
-        ],
-        "PredictLog": [("request", 1, message, "PredictRequest")],
-        "PredictionLog": [("predict_log", 6, message, "PredictLog")],
-    }
-    file = descriptor_pb2.FileDescriptorProto(name="log.proto", package="log", syntax="proto3")
-    file.dependency.append("tensorflow/core/framework/tensor.proto")
-    for name, fields in messages.items():
-        described = file.message_type.add(name=name)
-        for field_name, number, kind, type_name in fields:
-            field = described.field.add(name=field_name, number=number)
-            field.type = descriptor_pb2.FieldDescriptorProto.Type.Value(kind)
-            repeated = field_name == "inputs"
-            field.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
-            if type_name:
-                field.type_name = type_name if type_name[0] == "." else f".log.{type_name}"
-    pool = descriptor_pool.Default()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("log.PredictionLog"))
-
-
-def test_warmup_requests_are_those_of_every_signature(saved_model, signatures):
-    """That they run is for the C loader to show."""
-    log_class = prediction_log_class()
-    path = saved_model / "assets.extra" / "tf_serving_warmup_requests"
-    asked = {}
-    for record in tf.data.TFRecordDataset(str(path)):
-        request = log_class.FromString(record.numpy()).predict_log.request
-        inputs = {entry.key: tf.make_ndarray(entry.value) for entry in request.inputs}
-        asked[request.model_spec.signature_name] = inputs
-    assert set(asked) == set(signatures.model.signatures)
-    for name, inputs in asked.items():
-        if "tokens" in name:
-            assert inputs["tokens"].shape == (1, inputs["lengths"][0])
-        else:
-            assert inputs["text"].shape == (1,)
-
-
 def test_versions_count_up_and_appear_whole(served_tagger, tmp_path, monkeypatch):
     def save_nothing(_, directory, **kwargs):
         (Path(directory) / "saved_model.pb").touch()
 
     monkeypatch.setattr(tf.saved_model, "save", save_nothing)
     export_dir = tmp_path / "run" / "export"
-    assert serving.list_versions(export_dir) == []
-    assert serving.export_tagger(served_tagger, export_dir) == export_dir / "1"
-    assert serving.export_tagger(served_tagger, export_dir, version=10).name == "10"
+    assert list_versions(export_dir) == []
+    assert export_tagger(served_tagger, export_dir) == export_dir / "1"
+    assert export_tagger(served_tagger, export_dir, version=10).name == "10"
     (export_dir / "notes").mkdir()
-    assert serving.export_tagger(served_tagger, export_dir).name == "11"
+    assert export_tagger(served_tagger, export_dir).name == "11"
     with pytest.raises(BionerError, match="at least 1, got 0"):
-        serving.export_tagger(served_tagger, export_dir, version=0)
+        export_tagger(served_tagger, export_dir, version=0)
 
     def fail(*args, **kwargs):
         raise OSError("disk full")
 
     monkeypatch.setattr(tf.saved_model, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        serving.export_tagger(served_tagger, export_dir)
+        export_tagger(served_tagger, export_dir)
     assert sorted(entry.name for entry in export_dir.iterdir()) == ["1", "10", "11", "notes"]
 
 
@@ -481,22 +90,8 @@ def test_empty_vocabulary_is_refused(tmp_path):
     served_tagger = random_tagger.build_random_tagger(tmp_path)
     (tmp_path / "words.txt").write_text("")
     with pytest.raises(BionerError, match=r"words\.txt: expected a vocabulary of at least one"):
-        serving.export_tagger(served_tagger, tmp_path / "export")
+        export_tagger(served_tagger, tmp_path / "export")
     assert not (tmp_path / "export").exists()
-
-
-def test_old_versions_are_pruned_and_nothing_else(saved_model, tmp_path):
-    for version in ("2", "3", "10"):
-        (tmp_path / version / "assets.extra").mkdir(parents=True)
-        shutil.copy(
-            saved_model / "assets.extra" / "tagger.metadata", tmp_path / version / "assets.extra"
-        )
-    (tmp_path / "1").mkdir()  # somebody else's
-    (tmp_path / "20").mkdir()
-    assert serving.prune_versions(tmp_path, keep=3) == []
-    assert serving.prune_versions(tmp_path, keep=1) == [2, 3]
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["1", "10", "20"]
-    assert serving.prune_versions(tmp_path / "missing", keep=1) == []
 
 
 def test_the_cards_own_program_runs_where_bioner_tf_cannot_be_imported(saved_model):
@@ -559,7 +154,7 @@ def test_trained_taggers_export_small_and_exact(served_tagger, tmp_path, structu
     )
     encode, corpora = networks_to_serve(trained, tags_of)
     tagger = dataclasses.replace(served_tagger, encode=encode, corpora=corpora)
-    saved_model = serving.export_tagger(tagger, tmp_path)
+    saved_model = export_tagger(tagger, tmp_path)
 
     assert_core_ops_only(saved_model)
     # Weights and vocabularies are other files.

@@ -15,7 +15,7 @@ from absl import flags
 from bioner_tf import machine
 from bioner_tf.cli import tag as tag_command
 from bioner_tf.errors import BionerError
-from bioner_tf.serving import export as serving
+from bioner_tf.serving.graph import signature_names
 from bioner_tf.tagging import tagger
 from bioner_tf.tagging.tagger import Entity, Tagger
 from tests.helpers import random_tagger
@@ -42,9 +42,9 @@ def test_knows_its_corpora(loaded):
 def test_entities_are_the_graphs(loaded, signatures, corpus):
     name = "serving_default"
     if corpus is not None:
-        name = serving.signature_names(list(random_tagger.TAGS))[
-            list(random_tagger.TAGS).index(corpus)
-        ]["text"]
+        name = signature_names(list(random_tagger.TAGS))[list(random_tagger.TAGS).index(corpus)][
+            "text"
+        ]
     outputs = signatures[name](text=tf.constant([TEXT]))
     columns = [outputs[f"entity_{c}"][0].numpy() for c in ("start", "end", "type", "text", "score")]
     [entities] = loaded.tag_texts([TEXT], corpus)
@@ -87,16 +87,6 @@ def test_unknown_corpus_lists_those_that_exist(loaded):
     for method in (loaded.tag_texts, loaded.tag_tokens):
         with pytest.raises(BionerError, match="no corpus 'x'; the tagger has genes-IOB, more"):
             method([], "x")
-
-
-def test_finds_the_newest_version(served_run, tmp_path):
-    for version in ("10", "9"):
-        shutil.copytree(served_run / "export" / "9", tmp_path / "export" / version)
-    (tmp_path / "export" / "11").mkdir()
-    (tmp_path / "export" / "latest").mkdir()
-    newest = tmp_path / "export" / "10"
-    for path in (newest, tmp_path / "export", tmp_path, str(tmp_path)):
-        assert tagger.find_saved_model(path) == newest
 
 
 def test_what_is_no_export_is_told(served_run, tmp_path):

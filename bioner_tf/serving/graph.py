@@ -1,0 +1,481 @@
+"""The graph of a tagger: its variables and tables, and the signatures on them.
+
+It is built from a :class:`ServedTagger`: a function from ids to features, for each corpus its tags
+and a function from features to potentials, and two vocabulary files. ``bioner_tf.serving`` explains
+how the parts fit together.
+
+Signatures (every output is dense with the batch in dimension 0; offsets count Unicode code points,
+half-open; ``bioner_tf.text`` defines characters, tokens and sentences):
+
+==========================  ============================  ====================================
+``serving_default``,        ``text`` string [batch]       ``entity_count`` int32 [batch];
+``tag_text_<corpus>``                                     ``entity_start``, ``entity_end`` int32,
+                                                          ``entity_type``, ``entity_text`` string,
+                                                          ``entity_score`` float32, each [batch, E]
+``tag_tokens``,             ``tokens`` string             ``tags`` string, ``tag_score`` float32,
+``tag_tokens_<corpus>``     [batch, time], ``lengths``    each [batch, time]
+                            int32 [batch]
+==========================  ============================  ====================================
+
+The signatures without a corpus name belong to the main corpus. E is the largest number of entities
+in a text of the batch, at least 1. Padding is 0 or ``""``.
+
+Memory is bounded for any input: sentences are cut at ``max_sentence_tokens``, sorted by length and
+sent through the network in chunks of at most ``_CHUNK_TOKENS`` tokens, padding included.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from bioner_tf.corpora import tags as tag_tables
+from bioner_tf.corpora.vocabulary import FIRST_ID, PADDING_ID
+from bioner_tf.errors import BionerError
+from bioner_tf.files import PathLike
+from bioner_tf.layers import decoding
+from bioner_tf.serving.packing import PackedWeights, TracedFunction
+from bioner_tf.text.segmentation import Tokens, cut_sentences, encode, split_sentences, tokenise
+
+# Tokens, padding included, that go through a network at once. Larger is no faster on a CPU.
+_CHUNK_TOKENS = 4096
+
+# word_ids, lengths, char_ids, form_ids -> features: see ServedTagger.
+Encode = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], Sequence[tf.Tensor]]
+# features, lengths -> potentials: see ServedCorpus.
+Score = Callable[[Sequence[tf.Tensor], tf.Tensor], tf.Tensor]
+Outputs = Mapping[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class ServedCorpus:
+    """What the export needs to know of a corpus.
+
+    Attributes:
+        name: The corpus's name, any string; signatures carry it with unusual characters replaced.
+        tags: Its tags by id, ``"O"`` among them, all of one scheme.
+        score: Called as ``score(features, lengths)`` with what the tagger's ``encode`` returned and
+            int32 ``(batch,)``, it returns potentials, float32 ``(batch, time, num_tags,
+            num_tags)``, illegal transitions not yet ruled out.
+    """
+
+    name: str
+    tags: Sequence[str]
+    score: Score
+
+
+@dataclasses.dataclass(frozen=True)
+class ServedTagger:
+    """What the export needs to know of a tagger.
+
+    Attributes:
+        encode: Encodes a batch of sentences as far as that is the same for all corpora: called as
+            ``encode(word_ids, lengths, char_ids, form_ids)`` with int32 tensors ``(batch, time)``,
+            ``(batch,)``, ``(forms, max_characters)``, ``(batch, time)``, it returns features, each
+            float32, of whatever shape ``score`` takes. Lengths are at least 1, the longest is
+            ``time``; row 0 of ``char_ids`` is that of padding.
+        corpora: At least one; the first is the main corpus.
+        words_path: The vocabulary of words: one a line, id = line number (from 0) + 2.
+        characters_path: The vocabulary of characters, likewise.
+        max_characters: Characters of a token beyond so many are ignored, at least 1.
+        max_sentence_tokens: Longer sentences are cut, at least 1.
+        metadata: What else is told about the tagger (scores, training settings), for JSON.
+    """
+
+    encode: Encode
+    corpora: Sequence[ServedCorpus]
+    words_path: PathLike
+    characters_path: PathLike
+    max_characters: int
+    max_sentence_tokens: int = 256
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def signature_names(corpora: Sequence[str]) -> list[dict[str, str]]:
+    """The names of each corpus's signatures, without the characters that no signature may have.
+
+    Args:
+        corpora: Distinct names.
+
+    Returns:
+        For each corpus ``{"text": "tag_text_<corpus>", "tokens": "tag_tokens_<corpus>"}``, all
+        distinct.
+    """
+    suffixes: list[str] = []
+    for corpus in corpora:
+        plain = suffix = re.sub(r"[^A-Za-z0-9_.-]", "_", corpus)
+        number = 2
+        while suffix in suffixes:
+            suffix = f"{plain}_{number}"
+            number += 1
+        suffixes.append(suffix)
+    return [{"text": f"tag_text_{s}", "tokens": f"tag_tokens_{s}"} for s in suffixes]
+
+
+# What ``encode`` takes.
+_ENCODE_SPEC = [
+    tf.TensorSpec(shape, tf.int32) for shape in ([None] * 2, [None], [None] * 2, [None] * 2)
+]
+
+
+class TaggerGraph(tf.Module):
+    """What is saved: variables and look-up tables. The functions on them are the signatures."""
+
+    def __init__(self, tagger: ServedTagger):
+        super().__init__(name="tagger")
+        encode = TracedFunction(tagger.encode, _ENCODE_SPEC)
+        score_spec = [
+            [tf.TensorSpec(features.shape, features.dtype) for features in encode.concrete.outputs],
+            tf.TensorSpec([None], tf.int32),
+        ]
+        scores = [TracedFunction(corpus.score, score_spec) for corpus in tagger.corpora]
+        self.weights = PackedWeights([encode, *scores])
+        # A function by itself, so that the saved graph holds it once and not for every corpus.
+        self.encode = tf.function(self.weights.bind(encode), input_signature=_ENCODE_SPEC)
+        self.score = [self.weights.bind(score) for score in scores]
+        self.words = _line_table(tagger.words_path)
+        self.characters = _line_table(tagger.characters_path)
+        self.max_characters = tagger.max_characters
+        self.max_sentence_tokens = tagger.max_sentence_tokens
+
+    def word_ids(self, forms: tf.Tensor) -> tf.Tensor:
+        """Looks words up as ``vocabulary.word_id`` does.
+
+        Args:
+            forms: string (forms,).
+
+        Returns:
+            int32 (forms,).
+        """
+        words = tf.strings.regex_replace(forms, "[0-9]", "0")
+        lines = self.words.lookup(words)
+        lines = tf.where(lines < 0, self.words.lookup(tf.strings.lower(words)), lines)
+        return tf.cast(lines, tf.int32) + FIRST_ID
+
+    def character_ids(self, forms: tf.Tensor) -> tf.Tensor:
+        """Looks characters up as ``vocabulary.character_ids`` does, after a row for padding.
+
+        Args:
+            forms: string (forms,).
+
+        Returns:
+            int32 (1 + forms, max_characters), padded with 0.
+        """
+        # No character takes more than four bytes; a token may take millions.
+        heads = tf.strings.substr(forms, 0, 4 * self.max_characters)
+        decoded = tf.strings.unicode_decode(heads, "UTF-8", errors="replace")
+        places = tf.range(tf.size(decoded.values, out_type=tf.int64))
+        characters = encode(decoded.values, places, places + 1)
+        ids = decoded.with_values(tf.cast(self.characters.lookup(characters), tf.int32) + FIRST_ID)
+        ids = ids.to_tensor(PADDING_ID, shape=[None, self.max_characters])
+        return tf.pad(ids, [[1, 0], [0, 0]], constant_values=PADDING_ID)
+
+
+def _line_table(path: PathLike) -> tf.lookup.StaticHashTable:
+    """A table from a file's lines to their numbers, -1 for others; the file becomes an asset."""
+    if not Path(path).stat().st_size:
+        # TensorFlow could save such a table, but not load it.
+        raise BionerError(f"{path}: expected a vocabulary of at least one entry, got none")
+    initializer = tf.lookup.TextFileInitializer(
+        str(path),
+        key_dtype=tf.string,
+        key_index=tf.lookup.TextFileIndex.WHOLE_LINE,
+        value_dtype=tf.int64,
+        value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+    )
+    # -1 + FIRST_ID is the id of the unknown.
+    return tf.lookup.StaticHashTable(initializer, default_value=-1)
+
+
+class _TagTables(NamedTuple):
+    """What ``tags.py`` says of a corpus's tags, as tensors."""
+
+    legal_starts: tf.Tensor
+    legal_transitions: tf.Tensor
+    legal_ends: tf.Tensor
+    begins_entity: tf.Tensor
+    continues_entity: tf.Tensor
+
+
+# Any number of tags: what is traced with it serves all corpora.
+_TAG_TABLES_SPEC = _TagTables(
+    legal_starts=tf.TensorSpec([None], tf.bool),
+    legal_transitions=tf.TensorSpec([None, None], tf.bool),
+    legal_ends=tf.TensorSpec([None], tf.bool),
+    begins_entity=tf.TensorSpec([None], tf.bool),
+    continues_entity=tf.TensorSpec([None], tf.bool),
+)
+
+
+class _Sentences(NamedTuple):
+    """Sentences from the longest to the shortest, and their tokens in the order of the text.
+
+    Attributes:
+        starts: int64 (sentences,), the first token of each sentence.
+        lengths: int64 (sentences,), its tokens.
+        form_ids: int32 (tokens,), the form of each token.
+        forms: string (forms,), the distinct ones.
+        word_ids: int32 (forms,), the word of each.
+    """
+
+    starts: tf.Tensor
+    lengths: tf.Tensor
+    form_ids: tf.Tensor
+    forms: tf.Tensor
+    word_ids: tf.Tensor
+
+
+class _Chunk(NamedTuple):
+    """Some sentences as a network takes them, padded to (batch, time).
+
+    Attributes:
+        places: int64 (tokens,), the place of each of their tokens among all tokens.
+        cells: int64 (tokens, 2), its row and column here.
+        word_ids: int32 (batch, time).
+        lengths: int32 (batch,).
+        char_ids: int32 (forms, max_characters), row 0 for padding.
+        form_ids: int32 (batch, time).
+    """
+
+    places: tf.Tensor
+    cells: tf.Tensor
+    word_ids: tf.Tensor
+    lengths: tf.Tensor
+    char_ids: tf.Tensor
+    form_ids: tf.Tensor
+
+
+class _SharedSteps:
+    """The steps that are the same for all corpora; the saved graph holds each of them once."""
+
+    def __init__(self, graph: TaggerGraph):
+        self._graph = graph
+        self.encode = graph.encode
+        self.split = tf.function(self._split)
+        self.arrange = tf.function(self._arrange)
+        self.take_chunk = tf.function(self._take_chunk)
+        self.decode = tf.function(
+            self._decode,
+            input_signature=[
+                tf.TensorSpec([None, None, None, None], tf.float32),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None, 2], tf.int64),
+                _TAG_TABLES_SPEC,
+            ],
+        )
+        self.collect = tf.function(self._collect)
+
+    def _split(self, texts: tf.Tensor) -> tuple[Tokens, tf.Tensor]:
+        """The tokens of texts, and which of them begin a sentence."""
+        tokens = tokenise(texts)
+        return tokens, split_sentences(tokens)
+
+    def _arrange(self, forms: tf.Tensor, begins_sentence: tf.Tensor) -> _Sentences:
+        """Cuts sentences that are too long, sorts them by length and looks their words up."""
+        begins_sentence = cut_sentences(begins_sentence, self._graph.max_sentence_tokens)
+        starts = tf.where(begins_sentence)[:, 0]  # (sentences,)
+        lengths = tf.concat([starts[1:], [tf.size(forms, out_type=tf.int64)]], axis=0)
+        lengths = lengths[: tf.size(starts)] - starts
+        # Of one length as far as possible, so that chunks hold little padding.
+        order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+        distinct, form_ids = tf.unique(forms)
+        return _Sentences(
+            starts=tf.gather(starts, order),
+            lengths=tf.gather(lengths, order),
+            form_ids=form_ids,
+            forms=distinct,
+            word_ids=self._graph.word_ids(distinct),
+        )
+
+    def _take_chunk(self, sentences: _Sentences, first: tf.Tensor) -> _Chunk:
+        """Takes as many sentences as go through a network at once, from number ``first`` on."""
+        longest = sentences.lengths[first]
+        count = tf.maximum(_CHUNK_TOKENS // tf.cast(longest, tf.int32), 1)
+        starts = sentences.starts[first : first + count]
+        lengths = sentences.lengths[first : first + count]
+
+        offsets = tf.range(longest)
+        is_token = offsets < lengths[:, tf.newaxis]  # (batch, time)
+        cells = tf.where(is_token)
+        places = tf.boolean_mask(starts[:, tf.newaxis] + offsets, is_token)
+        forms, form_of_token = tf.unique(tf.gather(sentences.form_ids, places))
+        word_of_token = tf.gather(tf.gather(sentences.word_ids, forms), form_of_token)
+        shape = tf.shape(is_token, out_type=tf.int64)
+        return _Chunk(
+            places=places,
+            cells=cells,
+            word_ids=tf.scatter_nd(cells, word_of_token, shape),
+            lengths=tf.cast(lengths, tf.int32),
+            char_ids=self._graph.character_ids(tf.gather(sentences.forms, forms)),
+            form_ids=tf.scatter_nd(cells, form_of_token + 1, shape),
+        )
+
+    def _decode(
+        self, potentials: tf.Tensor, lengths: tf.Tensor, cells: tf.Tensor, tables: _TagTables
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Finds the best legal tags.
+
+        Returns:
+            For each token its tag id, int32, the probability of that, and at the first token of
+            an entity its probability (0 elsewhere), float32; each (tokens,), in the order of
+            ``cells``.
+        """
+        potentials = decoding.restrict(
+            potentials,
+            tables.legal_starts,
+            tables.legal_transitions,
+            tables.legal_ends,
+            lengths,
+        )
+        tag_ids = decoding.viterbi(potentials, lengths)
+        chain, _ = decoding.normalise(potentials, lengths)
+        marginals = decoding.token_marginals(chain, lengths)
+        tag_scores = tf.gather(marginals, tag_ids, axis=2, batch_dims=2)
+        entity_scores = decoding.entity_scores(
+            chain, marginals, tag_ids, lengths, tables.begins_entity, tables.continues_entity
+        )
+        return tuple(tf.gather_nd(grid, cells) for grid in (tag_ids, tag_scores, entity_scores))
+
+    def _collect(
+        self,
+        tokens: Tokens,
+        begins: tf.Tensor,
+        continues: tf.Tensor,
+        types: tf.Tensor,
+        entity_scores: tf.Tensor,
+    ) -> Outputs:
+        """Collects the entities of each text.
+
+        Args:
+            tokens: The tokens of the texts.
+            begins: bool (tokens,), whether an entity begins there.
+            continues: bool (tokens,), whether one goes on there.
+            types: string (tokens,), its type.
+            entity_scores: float32 (tokens,), its probability where it begins.
+
+        Returns:
+            What ``tag_text`` returns.
+        """
+        # Legal tags: no entity reaches over the end of a sentence, none goes on without beginning.
+        ends = (begins | continues) & ~tf.concat([continues, [False]], axis=0)[1:]
+        first, last = tf.where(begins)[:, 0], tf.where(ends)[:, 0]  # (entities,)
+
+        text_ids = tf.gather(tokens.text_ids, first)
+        offsets = tf.gather(tokens.text_starts, text_ids)
+        starts, stops = tf.gather(tokens.starts, first), tf.gather(tokens.ends, last)
+        num_texts = tf.size(tokens.text_starts)
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(text_ids), text_ids, num_texts)
+        return {
+            "entity_count": tf.cast(counts, tf.int32),
+            "entity_start": _to_dense(tf.cast(starts - offsets, tf.int32), counts, 0),
+            "entity_end": _to_dense(tf.cast(stops - offsets, tf.int32), counts, 0),
+            "entity_type": _to_dense(tf.gather(types, first), counts, ""),
+            "entity_text": _to_dense(encode(tokens.code_points, starts, stops), counts, ""),
+            "entity_score": _to_dense(tf.gather(entity_scores, first), counts, 0.0),
+        }
+
+
+def build_signatures(
+    graph: TaggerGraph, corpora: Sequence[ServedCorpus], names: Sequence[Mapping[str, str]]
+) -> dict[str, Any]:
+    """Builds the signatures of a tagger.
+
+    Args:
+        graph: The tagger's variables and tables.
+        corpora: The corpora, the main one first.
+        names: Their signature names, from :func:`signature_names`.
+
+    Returns:
+        The ``tf.function`` of each signature.
+    """
+    steps = _SharedSteps(graph)
+    signatures = {}
+    for corpus, score, corpus_names in zip(corpora, graph.score, names):
+        tag_text, tag_tokens = _build_corpus_signatures(steps, corpus.tags, score)
+        signatures[corpus_names["text"]] = tag_text
+        signatures[corpus_names["tokens"]] = tag_tokens
+    signatures["serving_default"] = signatures[names[0]["text"]]
+    signatures["tag_tokens"] = signatures[names[0]["tokens"]]
+    return signatures
+
+
+def _build_corpus_signatures(
+    steps: _SharedSteps, tags: Sequence[str], score: Score
+) -> tuple[Any, Any]:
+    """The functions ``tag_text`` and ``tag_tokens`` of a corpus."""
+    tables = _TagTables(
+        legal_starts=tag_tables.legal_starts(tags),
+        legal_transitions=tag_tables.legal_transitions(tags),
+        legal_ends=tag_tables.legal_ends(tags),
+        begins_entity=tag_tables.begins_entity(tags),
+        continues_entity=tag_tables.continues_entity(tags),
+    )
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.bool)])
+    def tag(forms: tf.Tensor, begins_sentence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        sentences = steps.arrange(forms, begins_sentence)
+
+        def tag_chunk(
+            first: tf.Tensor, number: tf.Tensor, *columns: tf.TensorArray
+        ) -> tuple[Any, ...]:
+            chunk = steps.take_chunk(sentences, first)
+            features = steps.encode(chunk.word_ids, chunk.lengths, chunk.char_ids, chunk.form_ids)
+            potentials = score(features, chunk.lengths)
+            decoded = steps.decode(potentials, chunk.lengths, chunk.cells, tables)
+            written = (
+                column.write(number, values)
+                for column, values in zip(columns, (chunk.places, *decoded))
+            )
+            return (first + tf.size(chunk.lengths), number + 1, *written)
+
+        columns = (
+            tf.TensorArray(dtype, 0, dynamic_size=True, infer_shape=False, element_shape=[None])
+            for dtype in (tf.int64, tf.int32, tf.float32, tf.float32)
+        )
+        _, _, *columns = tf.while_loop(
+            lambda first, *_: first < tf.size(sentences.starts),
+            tag_chunk,
+            (0, 0, *columns),
+            parallel_iterations=1,
+        )
+        places, *values = (column.concat() for column in columns)
+        shape = tf.shape(forms, out_type=tf.int64)
+        return tuple(tf.scatter_nd(places[:, tf.newaxis], column, shape) for column in values)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def tag_text(text: tf.Tensor) -> Outputs:
+        tokens, begins_sentence = steps.split(text)
+        tag_ids, _, entity_scores = tag(tokens.forms, begins_sentence)
+        begins = tf.gather(tables.begins_entity, tag_ids)
+        continues = tf.gather(tables.continues_entity, tag_ids)
+        types = tf.gather(tag_tables.types_of(tags), tag_ids)
+        return steps.collect(tokens, begins, continues, types, entity_scores)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.string, name="tokens"),
+            tf.TensorSpec([None], tf.int32, name="lengths"),
+        ]
+    )
+    def tag_tokens(tokens: tf.Tensor, lengths: tf.Tensor) -> Outputs:
+        shape = tf.shape(tokens, out_type=tf.int64)
+        cells = tf.where(tf.sequence_mask(lengths, shape[1]))  # (tokens, 2)
+        tag_ids, tag_scores, _ = tag(tf.gather_nd(tokens, cells), cells[:, 1] == 0)
+        return {
+            "tags": tf.scatter_nd(cells, tf.gather(list(tags), tag_ids), shape),
+            "tag_score": tf.scatter_nd(cells, tag_scores, shape),
+        }
+
+    return tag_text, tag_tokens
+
+
+def _to_dense(values: tf.Tensor, counts: tf.Tensor, default: object) -> tf.Tensor:
+    """Rows of so many values each, (batch, E), padded on the right; E is at least 1."""
+    width = tf.maximum(tf.reduce_max(counts), 1)
+    rows = tf.RaggedTensor.from_row_lengths(values, counts, validate=False)
+    return rows.to_tensor(default, shape=tf.stack([rows.nrows(), width]))
