@@ -1,13 +1,17 @@
-"""What defines a run: frozen, validated, and written to and read from ``config.json``."""
+"""The configuration of a run: frozen, validated, written to and read from ``config.json``.
+
+Every setting stands here once: its name, default, choices, range and help are those of the flag of
+``bioner-train`` of the same name.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, NamedTuple, Union
 
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import PathLike, write_json_atomically
@@ -27,176 +31,205 @@ TRAIN_ON = ("train", "train,devel")
 DISTRIBUTIONS = ("none", "mirrored", "multiworker")
 
 
+class Range(NamedTuple):
+    """The numbers that a setting may have: a description and a test."""
+
+    description: str
+    includes: Callable[[float], bool]
+
+
+_FROM_0 = Range("a whole number of 0 or more", lambda value: value >= 0)
+_FROM_1 = Range("a whole number of 1 or more", lambda value: value >= 1)
+_SHARE = Range("a share in (0, 1]", lambda value: 0 < value <= 1)
+_RATE = Range("a rate in [0, 1)", lambda value: 0 <= value < 1)
+_POSITIVE = Range("a number of more than 0", lambda value: 0 < value < math.inf)
+_WEIGHT = Range("a number of 0 or more", lambda value: 0 <= value < math.inf)
+
+
+def _setting(
+    help_text: str,
+    default: Any = dataclasses.MISSING,
+    *,
+    default_factory: Any = dataclasses.MISSING,
+    choices: tuple[str, ...] = (),
+    within: Range | None = None,
+) -> Any:
+    """Declares a field of a configuration.
+
+    Args:
+        help_text: The help of the flag.
+        default: The value where none is given; without it the setting is required.
+        default_factory: Makes the default, in place of ``default``.
+        choices: The values that are allowed; for a tuple, those of its items. Empty: any.
+        within: The numbers that are allowed. None: any.
+    """
+    metadata = {"help": help_text, "choices": choices, "within": within}
+    if default_factory is not dataclasses.MISSING:
+        return dataclasses.field(default_factory=default_factory, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def _check_settings(config: Config) -> None:
+    """Raises UsageError for a value outside the choices or the range of its setting."""
+    for field in dataclasses.fields(config):
+        value, choices = getattr(config, field.name), field.metadata["choices"]
+        if choices:
+            one_of = "some of" if isinstance(value, tuple) else "one of"
+            for item in value if isinstance(value, tuple) else [value]:
+                _require(item in choices, field.name, f"{one_of} {choices}", item)
+        elif (within := field.metadata["within"]) is not None:
+            _require(within.includes(value), field.name, within.description, value)
+
+
 def _require(condition: bool, flag: str, expected: str, got: Any) -> None:
     if not condition:
         raise UsageError(f"--{flag}: expected {expected}, got {got!r}")
 
 
-def _require_at_least(minimum: int, config: Any, *flags: str) -> None:
-    for flag in flags:
-        value = getattr(config, flag)
-        _require(value >= minimum, flag, f"a whole number of {minimum} or more", value)
-
-
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """The corpora and the word vectors of a run.
+    """The corpora and the word vectors of a run."""
 
-    Attributes:
-        data_dir: The directory that holds one directory a corpus.
-        corpora: Names of the corpora, the main one first.
-        vectors: Path of pretrained word vectors; empty for random ones.
-        train_on: "train", or "train,devel" (the paper's protocol: nothing is held out).
-        keep_fraction: Share in (0, 1] of the main corpus's training sentences that is kept.
-        types: Entity types to keep by corpus; a corpus that is not named keeps all.
-        max_vector_words: How many words that training never saw are taken from the vectors.
-        strict: Whether an I- tag without its B- is an error (else it is repaired and counted).
-    """
-
-    data_dir: str
-    corpora: tuple[str, ...]
-    vectors: str = ""
-    train_on: str = "train"
-    keep_fraction: float = 1.0
-    types: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    max_vector_words: int = 400_000
-    strict: bool = False
+    data_dir: str = _setting("Directory that holds one directory for each corpus.")
+    corpora: tuple[str, ...] = _setting("Directories below --data_dir, the main corpus first.")
+    vectors: str = _setting(
+        "Word vectors (GloVe or word2vec, also .gz); empty: random ones.", default=""
+    )
+    train_on: str = _setting(
+        "The splits to learn from. With train, the epoch that is best on devel is kept; with "
+        "train,devel (the paper's protocol) the last one.",
+        default="train",
+        choices=TRAIN_ON,
+    )
+    keep_fraction: float = _setting(
+        "Share of the main corpus's training sentences to keep.", default=1.0, within=_SHARE
+    )
+    types: Mapping[str, tuple[str, ...]] = _setting(
+        "CORPUS:TypeA+TypeB keeps only these entity types of a corpus.", default_factory=dict
+    )
+    max_vector_words: int = _setting(
+        "How many words that training never saw are taken from --vectors, so that new text finds "
+        "them.",
+        default=400_000,
+        within=_FROM_0,
+    )
+    strict: bool = _setting(
+        "Refuse an I- tag without its B- instead of repairing it.", default=False
+    )
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that no run can have."""
-        _require(bool(self.corpora), "corpora", "one corpus or more", ",".join(self.corpora))
-        _require(
-            len(set(self.corpora)) == len(self.corpora),
-            "corpora",
-            "each corpus once",
-            ",".join(self.corpora),
-        )
-        _require(self.train_on in TRAIN_ON, "train_on", " or ".join(TRAIN_ON), self.train_on)
-        _require(
-            0 < self.keep_fraction <= 1, "keep_fraction", "a share in (0, 1]", self.keep_fraction
-        )
-        _require_at_least(0, self, "max_vector_words")
+        _check_settings(self)
+        names = ",".join(self.corpora)
+        _require(bool(self.corpora), "corpora", "one corpus or more", names)
+        _require(len(set(self.corpora)) == len(self.corpora), "corpora", "each corpus once", names)
         for name in self.types:
             _require(name in self.corpora, "types", f"one of {', '.join(self.corpora)}", name)
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The sharing structure and its sizes; the defaults are the paper's ("Training details").
+    """The sharing structure and its sizes; the defaults are the paper's ("Training details")."""
 
-    Attributes:
-        structure: One of ``STRUCTURES``.
-        crf: "static" (one transition matrix, tensorflow-addons' CRF), or "pairwise" (the paper's
-            Eq. 8: every token has its own score for each pair of tags).
-        word_dim: Width of a word's vector; 0 until it is known to be that of the vectors, or
-            ``RANDOM_WORD_DIM`` without any.
-        char_dim: Width of a character's vector.
-        char_filters: Filters of the character CNN.
-        char_width: Width of such a filter, in characters.
-        max_characters: Characters of a token beyond this many are ignored.
-        lstm_units: Units of a Bi-LSTM in each direction.
-        projection_units: Width to which a Bi-LSTM's output is projected.
-        precision: "float32", or "bfloat16" for the inputs of the Bi-LSTMs' matmuls; everything else
-            stays float32.
-        dropout_rate: Probability in [0, 1) that a value is dropped.
-        dropout_places: Where dropout applies, a subset of ``DROPOUT_PLACES``.
-    """
-
-    structure: str = "cross_sharing"
-    crf: str = "static"
-    word_dim: int = 0
-    char_dim: int = 30
-    char_filters: int = 30
-    char_width: int = 3
-    max_characters: int = 64
-    lstm_units: int = 256
-    projection_units: int = 128
-    precision: str = "float32"
-    dropout_rate: float = 0.5
-    dropout_places: tuple[str, ...] = DROPOUT_PLACES
+    structure: str = _setting("What corpora share.", default="cross_sharing", choices=STRUCTURES)
+    crf: str = _setting(
+        "static: one matrix of transition scores; pairwise: the paper's Eq. 8, in which each token "
+        "has its own score for each pair of tags.",
+        default="static",
+        choices=CRFS,
+    )
+    word_dim: int = _setting(
+        f"Width of the word vectors; 0: that of --vectors, and {RANDOM_WORD_DIM} without any.",
+        default=0,
+        within=_FROM_0,
+    )
+    char_dim: int = _setting("Width of a character's vector.", default=30, within=_FROM_1)
+    char_filters: int = _setting("Filters of the character CNN.", default=30, within=_FROM_1)
+    char_width: int = _setting(
+        "Characters that a filter of the CNN spans.", default=3, within=_FROM_1
+    )
+    max_characters: int = _setting(
+        "Characters of a token beyond these are ignored.", default=64, within=_FROM_1
+    )
+    lstm_units: int = _setting("Units of a Bi-LSTM in each direction.", default=256, within=_FROM_1)
+    projection_units: int = _setting(
+        "Width of a Bi-LSTM's projected output.", default=128, within=_FROM_1
+    )
+    precision: str = _setting(
+        "Precision of the Bi-LSTMs' matmuls; everything else is float32. bfloat16 is faster on a "
+        "processor that has it, and rounds more.",
+        default="float32",
+        choices=PRECISIONS,
+    )
+    dropout_rate: float = _setting(
+        "Probability that a value is dropped.", default=0.5, within=_RATE
+    )
+    dropout_places: tuple[str, ...] = _setting(
+        f"Where dropout applies: some of {', '.join(DROPOUT_PLACES)}.",
+        default=DROPOUT_PLACES,
+        choices=DROPOUT_PLACES,
+    )
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that no model can have."""
-        _require(self.structure in STRUCTURES, "structure", f"one of {STRUCTURES}", self.structure)
-        _require(self.crf in CRFS, "crf", f"one of {CRFS}", self.crf)
-        _require(self.precision in PRECISIONS, "precision", f"one of {PRECISIONS}", self.precision)
-        _require_at_least(0, self, "word_dim")
-        _require_at_least(
-            1,
-            self,
-            "char_dim",
-            "char_filters",
-            "char_width",
-            "max_characters",
-            "lstm_units",
-            "projection_units",
-        )
-        _require(0 <= self.dropout_rate < 1, "dropout_rate", "a rate in [0, 1)", self.dropout_rate)
-        for place in self.dropout_places:
-            _require(place in DROPOUT_PLACES, "dropout_places", f"some of {DROPOUT_PLACES}", place)
+        _check_settings(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """How the parameters are found; the defaults are the paper's ("Training details").
+    """How the parameters are learned; the defaults are the paper's ("Training details")."""
 
-    Attributes:
-        epochs: Passes over the main corpus; 0 builds, reports and stops.
-        batch_size: Sentences in a batch.
-        learning_rate: That of the first epoch.
-        learning_rate_decay: Factor on it after every epoch.
-        rho: RMSprop's decay rate of the squared gradients.
-        clip_norm: The global L2 norm that a gradient is clipped to.
-        alpha: Weight of the adversarial loss, for the structures that have it.
-        beta: Weight of the loss that keeps shared and private features apart, likewise.
-        seed: Of every random draw.
-        patience: Epochs without a better devel F1 of the main corpus after which training ends; 0
-            never ends it early.
-        distribute: "none", or the ``tf.distribute`` strategy: "mirrored" for the devices of this
-            machine, "multiworker" for several machines.
-    """
-
-    epochs: int = 80
-    batch_size: int = 16
-    learning_rate: float = 0.001
-    learning_rate_decay: float = 0.97
-    rho: float = 0.95
-    clip_norm: float = 5.0
-    alpha: float = 0.01
-    beta: float = 0.001
-    seed: int = 1
-    patience: int = 0
-    distribute: str = "none"
+    epochs: int = _setting(
+        "Passes over the main corpus; 0 builds, reports and stops.", default=80, within=_FROM_0
+    )
+    batch_size: int = _setting("Sentences in a batch.", default=16, within=_FROM_1)
+    learning_rate: float = _setting(
+        "Learning rate of the first epoch.", default=0.001, within=_POSITIVE
+    )
+    learning_rate_decay: float = _setting(
+        "Factor on the learning rate after every epoch.",
+        default=0.97,
+        within=Range("a factor in (0, 1]", _SHARE.includes),
+    )
+    rho: float = _setting(
+        "RMSprop's decay rate of the squared gradients.", default=0.95, within=_RATE
+    )
+    clip_norm: float = _setting(
+        "Global L2 norm that gradients are clipped to.", default=5.0, within=_POSITIVE
+    )
+    alpha: float = _setting("Weight of the adversarial loss.", default=0.01, within=_WEIGHT)
+    beta: float = _setting(
+        "Weight of the loss that keeps shared and private features apart.",
+        default=0.001,
+        within=_WEIGHT,
+    )
+    seed: int = _setting("Seed of all random draws.", default=1, within=_FROM_0)
+    patience: int = _setting(
+        "End after so many epochs without a better devel F1 of the main corpus; 0: never early.",
+        default=0,
+        within=_FROM_0,
+    )
+    distribute: str = _setting(
+        "none; mirrored: the devices of this machine; multiworker: several machines (TF_CONFIG). "
+        "Each device takes its own batches, gradients are averaged: n devices act as n times "
+        "--batch_size.",
+        default="none",
+        choices=DISTRIBUTIONS,
+    )
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that no training can have."""
-        _require_at_least(0, self, "epochs", "seed", "patience")
-        _require(
-            self.distribute in DISTRIBUTIONS,
-            "distribute",
-            f"one of {DISTRIBUTIONS}",
-            self.distribute,
-        )
-        _require_at_least(1, self, "batch_size")
-        _require(
-            0 < self.learning_rate < math.inf,
-            "learning_rate",
-            "a number of more than 0",
-            self.learning_rate,
-        )
-        _require(
-            0 < self.learning_rate_decay <= 1,
-            "learning_rate_decay",
-            "a factor in (0, 1]",
-            self.learning_rate_decay,
-        )
-        _require(0 <= self.rho < 1, "rho", "a rate in [0, 1)", self.rho)
-        for name in ("alpha", "beta"):
-            weight = getattr(self, name)
-            _require(0 <= weight < math.inf, name, "a number of 0 or more", weight)
-        _require(
-            0 < self.clip_norm < math.inf, "clip_norm", "a number of more than 0", self.clip_norm
-        )
+        _check_settings(self)
+
+
+Config = Union[DataConfig, ModelConfig, TrainingConfig]
+PARTS = {"data": DataConfig, "model": ModelConfig, "training": TrainingConfig}
+
+
+def settings() -> Iterator[dataclasses.Field[Any]]:
+    """Yields the field of every setting; ``metadata`` has its help, choices and range."""
+    for part in PARTS.values():
+        yield from dataclasses.fields(part)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,11 +267,20 @@ class RunConfig:
         Raises:
             BionerError: An unknown or missing key.
         """
-        parts = {"data": DataConfig, "model": ModelConfig, "training": TrainingConfig}
-        if not isinstance(value, Mapping) or set(value) != set(parts):
+        if not isinstance(value, Mapping) or set(value) != set(PARTS):
             got = sorted(value) if isinstance(value, Mapping) else repr(value)
-            raise BionerError(f"expected the keys {sorted(parts)}, got {got}")
-        return cls(**{name: _part_from_json(part, value[name]) for name, part in parts.items()})
+            raise BionerError(f"expected the keys {sorted(PARTS)}, got {got}")
+        return cls(**{name: _part_from_json(part, value[name]) for name, part in PARTS.items()})
+
+    @classmethod
+    def from_settings(cls, values: Mapping[str, Any]) -> RunConfig:
+        """Builds a run from the values of all its settings, by name."""
+        return cls(
+            **{
+                name: part(**{field.name: values[field.name] for field in dataclasses.fields(part)})
+                for name, part in PARTS.items()
+            }
+        )
 
     def save(self, path: PathLike) -> None:
         """Writes the run to ``path`` as JSON."""
