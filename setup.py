@@ -6,18 +6,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
-COMMANDS = (
-    "train",
-    "evaluate",
-    "export",
-    "tag",
-    "demo",
-    "sweep",
-    "report",
-    "compare",
-    "partner",
-    "embed",
-    "fetch",
+# Every module of cli/ is a command; app.py is how all of them start and end.
+COMMANDS = sorted(
+    {path.stem for path in (ROOT / "bioner_tf" / "cli").glob("*.py")} - {"__init__", "app"}
 )
 
 

@@ -10,6 +10,7 @@ from absl import flags
 
 from bioner_tf.cli import app
 from bioner_tf.errors import BionerError, UsageError
+from tests.helpers.commands import COMMANDS
 
 
 @pytest.fixture
@@ -153,22 +154,7 @@ def test_helpfull_shows_all_flags():
     assert all(flag in shown.stdout for flag in ("--data_dir:", "--flagfile:", "helpfull:"))
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "train",
-        "evaluate",
-        "export",
-        "tag",
-        "demo",
-        "sweep",
-        "report",
-        "compare",
-        "partner",
-        "embed",
-        "fetch",
-    ],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_does_not_wait_for_tensorflow(command):
     done = run_python(
         f"""
