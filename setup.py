@@ -1,4 +1,4 @@
-"""Packages bioner_tf: what it needs, what it ships and which commands it installs."""
+"""The package bioner_tf: its metadata, dependencies, data files and commands."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ COMMANDS = sorted(
 
 
 def read_version() -> str:
-    """Reads the version without importing the package, which need not be importable yet."""
+    """Reads the version without importing the package, whose dependencies may be missing."""
     source = (ROOT / "bioner_tf" / "__init__.py").read_text(encoding="utf-8")
     match = re.search(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
     if match is None:
@@ -27,29 +27,51 @@ setup(
     description="Multi-task biomedical named-entity taggers on TensorFlow, with SavedModel export",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The bioner_tf developers",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    keywords="named entity recognition, biomedical text mining, multi-task learning, CRF",
+    keywords=[
+        "named entity recognition",
+        "biomedical text mining",
+        "multi-task learning",
+        "conditional random field",
+        "TensorFlow",
+        "SavedModel",
+    ],
+    platforms=["Linux", "macOS"],
     classifiers=[
         "Development Status :: 3 - Alpha",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Healthcare Industry",
         "Intended Audience :: Science/Research",
+        "Natural Language :: English",
         "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.9",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Topic :: Scientific/Engineering :: Bio-Informatics",
         "Topic :: Text Processing :: Linguistic",
     ],
-    # tensorflow-addons has wheels for no later Python.
+    # tensorflow-addons has no wheels for later Pythons.
     python_requires=">=3.9,<3.12",
     # An allow-list: the folders flags/ and export/ must never become packages of that name.
     packages=find_packages(include=["bioner_tf", "bioner_tf.*"]),
-    package_data={"bioner_tf": ["data/demo/*.txt"]},
+    # bioner_tf/data/flags is a link to flags/: a wheel holds copies of the flagfiles.
+    package_data={
+        "": ["templates/*"],
+        "bioner_tf": ["data/demo/*.txt", "data/flags/*.flags"],
+    },
     install_requires=[
         "absl-py>=2.0",
-        # Older releases of gensim 4.3 import what SciPy 1.13 has removed, without saying so.
+        # Older releases of gensim 4.3 import functions that SciPy 1.13 removed.
         "gensim>=4.3.3",
+        "jinja2>=3.1,<4",
         "numpy>=1.23.5,<2",
+        "scipy>=1.11",
         "tensorflow>=2.15,<2.16",
         "tensorflow-addons==0.23.*",
     ],
@@ -63,12 +85,13 @@ setup(
             "ruff>=0.17.6,<0.18",
             "seqeval>=1.2.2,<1.3",
         ],
-        # What benchmarks/training_step.py compares with, where it is installed.
+        # The peer that the speed benchmarks compare with.
         "bench": ["torch>=2.8,<3"],
         "plot": ["matplotlib>=3.9,<3.12"],
-        # pyarrow 26 wants NumPy 2. Ray 2.51, Python 3.9's last, imports pydantic without saying so.
+        # pyarrow 26 needs NumPy 2. Ray 2.51, the last for Python 3.9, needs pydantic but does not
+        # declare it.
         "ray": ["pyarrow>=17,<26", "pydantic>=2.5,<3", "ray[tune]>=2.51,<3"],
-        # Later releases of spaCy want NumPy 2; this one imports click without saying so.
+        # Later releases of spaCy need NumPy 2. This one needs click but does not declare it.
         "spacy": ["click", "spacy>=3.7.5,<3.8"],
     },
     entry_points={

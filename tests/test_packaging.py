@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,10 +41,23 @@ def test_every_module_and_data_file_is_installed(built, repository):
         path.relative_to(source)
         for path in source.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
-    }
+    } | {Path("data/flags", path.name) for path in (repository / "flags").iterdir()}
     installed = built / "lib" / "bioner_tf"
     found = {path.relative_to(installed) for path in installed.rglob("*") if path.is_file()}
     assert found == expected
+
+
+def test_installed_commands_find_the_flagfiles_in_any_directory(built, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "bioner_tf.cli.train", "--flagfile=flags/demo.flags"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(built / "lib")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    # The directory that the flagfile names.
+    assert done.stderr.startswith("error: demo: expected a directory of corpora")
 
 
 def test_version_is_the_packages_own(built):

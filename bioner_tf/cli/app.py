@@ -33,6 +33,8 @@ from bioner_tf.errors import BionerError, UsageError
 
 Main = Callable[[list[str]], None]
 
+# The project's flagfiles, flags/*.flags, as they are installed.
+_DATA = Path(__file__).resolve().parents[1] / "data"
 _INTERRUPTED = 130
 _OUTPUT_CLOSED = 141
 
@@ -96,7 +98,7 @@ def _parse(argv: list[str], program: str, flag_values: flags.FlagValues) -> list
     """
     help_hint = f"(see {program} --help)"
     try:
-        left_over = flag_values(argv)
+        left_over = flag_values([_installed_flagfile(argument) for argument in argv])
     except flags.Error as error:
         # absl begins some of its messages with "ERROR::" and wraps others.
         message = " ".join(str(error).replace("ERROR::", "").split())
@@ -109,6 +111,15 @@ def _parse(argv: list[str], program: str, flag_values: flags.FlagValues) -> list
             f"{help_hint}"
         )
     return left_over
+
+
+def _installed_flagfile(argument: str) -> str:
+    """Points ``--flagfile=flags/NAME`` to the installed file where there is none of that name."""
+    option, _, path = argument.partition("=")
+    is_ours = option in ("--flagfile", "-flagfile") and path.startswith("flags/")
+    if is_ours and not Path(path).exists() and (_DATA / path).is_file():
+        return f"{option}={_DATA / path}"
+    return argument
 
 
 class _HelpFlag(flags.BooleanFlag):
