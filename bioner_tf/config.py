@@ -23,6 +23,8 @@ STRUCTURES = (
     "adversarial",
     "cross_sharing",
 )
+# The paper's names of the structures.
+ABBREVIATIONS = dict(zip(STRUCTURES, ("STM", "FS-MTM", "SP-MTM", "ADV-MTM", "CS-MTM")))
 CRFS = ("static", "pairwise")
 DROPOUT_PLACES = ("char_input", "lstm_input", "lstm_output")
 PRECISIONS = ("float32", "bfloat16")

@@ -161,6 +161,18 @@ def test_no_modules_import_each_other():
     assert find_cycle(graph) == []
 
 
+def test_folders_of_experiments_import_each_other_in_no_circle():
+    graph: dict[str, set[str]] = {}
+    for module, path in SOURCES.items():
+        if folder(module) == "experiments":
+            place = module.split(".")[1]
+            others = own_imports(path.read_text(encoding="utf-8"), SOURCES)
+            inside = {other.split(".")[1] for other in others if other.startswith("experiments.")}
+            graph.setdefault(place, set()).update(inside - {place})
+    assert {"sweeps", "reports", "paper", "partners"} <= set(graph)
+    assert find_cycle(graph) == []
+
+
 @pytest.mark.parametrize(
     ("module", "source"),
     [

@@ -12,9 +12,9 @@ from absl import flags
 
 from bioner_tf.cli import app
 from bioner_tf.errors import UsageError
-from bioner_tf.experiments.reports.collect import collect_runs
 from bioner_tf.experiments.reports.origin import Origin
 from bioner_tf.experiments.reports.page import build_page, print_page, write_page
+from bioner_tf.runs.collection import collect_runs
 
 SWEEP_DIR = flags.DEFINE_string(
     "sweep_dir", None, "The directory with run directories somewhere below.", required=True

@@ -12,7 +12,6 @@ from absl import flags
 from bioner_tf.cli import app
 from bioner_tf.config import STRUCTURES, TRAIN_ON, ModelConfig, TrainingConfig
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.experiments.reports.collect import Collection, collect_runs
 from bioner_tf.experiments.sweeps.cell_process import LOG_FILE
 from bioner_tf.experiments.sweeps.cell_state import FAILED, Outcome, state_of
 from bioner_tf.experiments.sweeps.cluster import Cluster, run_cells_on_ray
@@ -20,6 +19,7 @@ from bioner_tf.experiments.sweeps.estimate import Estimator
 from bioner_tf.experiments.sweeps.local import Resources, run_cells
 from bioner_tf.experiments.sweeps.plan import Cell, Plan, parse_shard, select_cells
 from bioner_tf.pages.markup import LEFT, RIGHT, plain_table
+from bioner_tf.runs.collection import Collection, collect_runs
 
 LOCAL, RAY = "local", "ray"
 

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bioner_tf.experiments.reports.collect import read_history
+from bioner_tf.runs.collection import read_history
 from bioner_tf.runs.directory import RunDirectory
 from tests.helpers.run_records import write_run
 

@@ -12,9 +12,9 @@ from bioner_tf.scoring.statistics import (
     bootstrap_intervals,
     holm,
     paired_randomisation,
+    rank_correlation,
     rates,
     sentence_counts,
-    student_tails,
     welch_test,
 )
 
@@ -115,24 +115,42 @@ def test_randomisation_needs_the_same_sentences():
         paired_randomisation(np.ones((2, 3), int), np.ones((3, 3), int))
 
 
-@pytest.mark.parametrize("t", [0.0, 0.3, -1.5, 4.0, 20.0])
-@pytest.mark.parametrize("freedom", [1.0, 2.0, 3.7, 30.0, 500.0])
-def test_student_tails_are_scipys(t, freedom):
-    assert student_tails(t, freedom) == pytest.approx(2 * stats.t.sf(abs(t), freedom), abs=1e-7)
-
-
-@pytest.mark.parametrize("sizes", [(2, 2), (3, 5), (10, 3)], ids=str)
-def test_welch_is_scipys(sizes):
-    rng = np.random.default_rng(0)
-    ours, theirs = rng.normal(0.7, 0.01, sizes[0]), rng.normal(0.69, 0.02, sizes[1])
-    found = welch_test(ours, theirs)
-    assert found.difference == pytest.approx(ours.mean() - theirs.mean())
-    assert found.p == pytest.approx(stats.ttest_ind(ours, theirs, equal_var=False).pvalue)
+def test_welch_by_hand():
+    # Both variances are 2, so the squared errors are 1 and 1, t = -3 / sqrt(2), with 2 degrees of
+    # freedom; Student's t of 2 degrees lies beyond |t| with probability 1 - |t| / sqrt(t^2 + 2).
+    assert welch_test([0, 2], [3, 5]) == pytest.approx((-3, 1 - 4.5**0.5 / 6.5**0.5))
+    # Unequal: squared errors 1 and 4 / 3, t = -1 / sqrt(7 / 3), (7 / 3)^2 / (1 + 8 / 9) degrees.
+    t, freedom = 1 / (7 / 3) ** 0.5, (7 / 3) ** 2 / (1 + 8 / 9)
+    found = welch_test([0, 2], [0, 2, 4])
+    assert found == pytest.approx((-1, 2 * stats.t.sf(t, freedom)))
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [([0.7], [0.6, 0.5]), ([0.7, 0.7], [0.6, 0.6])])
 def test_welch_says_nothing_where_nothing_can_be_said(ours, theirs):
     assert welch_test(ours, theirs) is None
+
+
+def test_one_side_that_does_not_vary_is_no_reason_to_warn():
+    assert 0 < welch_test([0.7, 0.7, 0.7], [0.6, 0.61]).p < 0.1
+
+
+@pytest.mark.parametrize(
+    ("values", "others", "expected"),
+    [
+        # Without ties: 1 - 6 * (sum of squared differences of ranks) / (n * (n^2 - 1)).
+        ([1, 2, 3, 4], [10, 30, 20, 40], 1 - 6 * 2 / 60),
+        ([1, 2, 3], [9, 5, 1], -1),
+        # Ties share their mean rank: 1, 2.5, 2.5, 4 against 1, 2, 3, 4.
+        ([1, 2, 2, 3], [1, 2, 3, 4], 4.5 / (4.5 * 5) ** 0.5),
+    ],
+)
+def test_rank_correlation_by_hand(values, others, expected):
+    assert rank_correlation(values, others) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("values", "others"), [([1], [2]), ([1, 1], [1, 2])])
+def test_rank_correlation_of_too_little_is_none(values, others):
+    assert rank_correlation(values, others) is None
 
 
 def test_holm_by_hand():

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bioner_tf.config import TrainingConfig
-from bioner_tf.experiments.reports.groups import Group, Summary, settings_of
+from bioner_tf.runs.groups import Group, Summary, settings_of
 
 MAINS = ("BC2GM", "Ex-PTM", "NCBI-disease", "Linnaeus")
 AUXILIARIES = ("JNLPBA", "BioNLP09", "BioNLP11ID", "BioNLP13PC", "BC5CDR")

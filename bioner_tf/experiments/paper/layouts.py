@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bioner_tf.config import STRUCTURES
+from bioner_tf.config import ABBREVIATIONS, STRUCTURES
 from bioner_tf.experiments.paper import experiments as paper
 from bioner_tf.experiments.paper.claims import CLAIMS, NOT_RUN
 from bioner_tf.experiments.paper.experiments import MAINS, Results
-from bioner_tf.experiments.reports.groups import Group
-from bioner_tf.experiments.sweeps.plan import ABBREVIATIONS
 from bioner_tf.pages.markup import LEFT, RIGHT, Block, Heading, Paragraph, Table
+from bioner_tf.runs.groups import Group
 from bioner_tf.scoring.statistics import Difference, holm, welch_test
 
 METRICS = {"precision": "P", "recall": "R", "f1": "F1"}

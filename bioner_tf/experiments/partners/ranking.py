@@ -1,200 +1,133 @@
-"""Which auxiliary corpus will help? Indicators from the corpora alone, in seconds, and the ranking.
-
-Source: the paper names as its limitation that nobody can tell before training. These indicators are
-ours: they ask whether the auxiliary corpus talks about the same things in the same words, and
-whether what it calls an entity is what the main corpus calls one. Types are not compared: the
-structures share what the Bi-LSTMs see, not the tags. ``agreement`` adds one that is learned.
-"""
+"""Ranks auxiliary corpora for a main corpus, and compares the ranking with trained taggers."""
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from bioner_tf.corpora.corpus import Sentence
-from bioner_tf.corpora.tags import OUTSIDE, to_spans
-from bioner_tf.corpora.vocabulary import lower_word, normalise_word
+from bioner_tf.corpora.corpus import read_corpus
+from bioner_tf.errors import UsageError
 from bioner_tf.experiments.paper.experiments import arrange, corpus_name
-from bioner_tf.experiments.reports.collect import Run
-from bioner_tf.experiments.reports.groups import default_settings, group_runs
+from bioner_tf.experiments.partners.indicators import CorpusText, Indicators, indicators
+from bioner_tf.files import PathLike
+from bioner_tf.pages.markup import LEFT, RIGHT, plain_table
+from bioner_tf.runs.collection import Run, collect_runs
+from bioner_tf.runs.groups import default_settings, group_runs
+from bioner_tf.scoring.statistics import rank_correlation
 
-# A word that was seen this often counts half by what was seen and half by the average.
-_SMOOTHING = 2.0
-_BORDER = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class CorpusText:
-    """The training and the held-out sentences of a corpus."""
-
-    train: Sequence[Sentence]
-    devel: Sequence[Sentence]
+# With fewer partners a rank correlation is 1 or -1 at best, whatever the ranking is worth.
+_FEW = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Indicators:
-    """What speaks for an auxiliary corpus; all in [-1, 1], more is better.
+class Ranking:
+    """Auxiliary corpora, ranked.
 
     Attributes:
-        words: 1 minus the Jensen-Shannon divergence (in bits) of the words of both texts.
-        mentions: The share of the main corpus's held-out mentions, of those that its own training
-            text does not have, that are entities in the auxiliary corpus.
-        labels: The correlation, over the main corpus's tokens, of being in an entity with how
-            often the auxiliary corpus has that word in an entity.
-        contexts: The same of the words before and behind.
-        gradients: How far the candidate pulls a shared tagger's weights the main corpus's way (see
-            ``agreement``); None where that was not measured.
+        main: The main corpus.
+        found: The indicators of each candidate.
+        scores: The score of each candidate, the best first.
+        measured: The test F1 of the candidates that were trained with, fractions in [0, 1].
+        sweep_dir: Where the trained taggers were looked for; None if nowhere.
     """
 
-    words: float
-    mentions: float
-    labels: float
-    contexts: float
-    gradients: float | None = None
+    main: str
+    found: Mapping[str, Indicators]
+    scores: Mapping[str, float]
+    measured: Mapping[str, float]
+    sweep_dir: PathLike | None = None
 
-    def measured(self) -> dict[str, float]:
-        """Those that were measured, by name."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+    def __str__(self) -> str:
+        """The ranking as a table, and how well it agrees with the trained taggers."""
+        names = [field.name for field in dataclasses.fields(Indicators)]
+        header = [f"with {self.main}", "score", *names]
+        rows = [
+            [name, f"{score:+.2f}", *(f"{getattr(self.found[name], each):.3f}" for each in names)]
+            for name, score in self.scores.items()
+        ]
+        if self.measured:
+            header.append("test F1")
+            for row in rows:
+                f1 = self.measured.get(row[0])
+                row.append("not run" if f1 is None else f"{100 * f1:.2f}")
+        table = plain_table(header, rows, [LEFT] + [RIGHT] * (len(header) - 1))
+        return table + self._agreement()
+
+    def _agreement(self) -> str:
+        if self.sweep_dir is None:
+            return ""
+        if not self.measured:
+            return f"\n\n{self.sweep_dir}: no run of cross_sharing with one of them has ended"
+        names = list(self.measured)
+        value = rank_correlation([self.scores[n] for n in names], list(self.measured.values()))
+        correlation = "not defined" if value is None else f"{value:+.2f}"
+        few = "; with so few it means nothing" if len(names) < _FEW else ""
+        return (
+            f"\n\nrank correlation with the test F1 of {len(names)} trained partners: "
+            f"{correlation}{few}"
+        )
 
 
-def indicators(main: CorpusText, candidate: CorpusText) -> Indicators:
-    """Measures how near a candidate is to the main corpus."""
-    return Indicators(
-        words=_word_similarity(main.train, candidate.train),
-        mentions=_new_mentions(main, candidate.train),
-        labels=_agreement(main.train, candidate.train, (0,)),
-        contexts=_agreement(main.train, candidate.train, (-1, 1)),
-    )
+def rank_candidates(
+    data_dir: PathLike,
+    main: str,
+    candidates: Sequence[str] = (),
+    sweep_dir: PathLike | None = None,
+) -> Ranking:
+    """Ranks auxiliary corpora by their train and devel splits; never reads a test split.
+
+    Args:
+        data_dir: Where the corpora are.
+        main: The main corpus.
+        candidates: The auxiliary corpora; by default all others in ``data_dir``.
+        sweep_dir: Runs of cross_sharing to compare the ranking with; by default none.
+
+    Raises:
+        BionerError: A corpus or the runs cannot be read.
+        UsageError: There is no candidate.
+    """
+    there = sorted(path.parent.name for path in Path(data_dir).glob("*/train.tsv"))
+    names = [name for name in dict.fromkeys(candidates or there) if name != main]
+    if not names:
+        raise UsageError("--candidates: expected a corpus other than the main one, got none")
+    measured: dict[str, float] = {}
+    if sweep_dir is not None:
+        measured = measured_scores(collect_runs(sweep_dir).runs, main, names)
+    text = _read(data_dir, main)
+    found = {name: indicators(text, _read(data_dir, name)) for name in names}
+    return Ranking(main, found, rank(found), measured, sweep_dir)
+
+
+def _read(data_dir: PathLike, name: str) -> CorpusText:
+    splits = read_corpus(data_dir, name, splits=("train", "devel")).splits
+    return CorpusText(splits["train"].sentences, splits["devel"].sentences)
 
 
 def rank(found: Mapping[str, Indicators]) -> dict[str, float]:
     """Scores candidates against each other.
 
     Args:
-        found: The indicators of each, for one main corpus; the same ones measured of all.
+        found: The indicators of each, for one main corpus.
 
     Returns:
         By candidate, best first, the mean over the indicators of how many standard deviations it
-        is above the candidates' average; 0 of a single one.
+        is above the candidates' average; 0 for a single one.
     """
-    names = list(found)
-    values = np.array([list(found[name].measured().values()) for name in names], np.float64)
+    values = np.array([dataclasses.astuple(each) for each in found.values()], np.float64)
     spread = values.std(axis=0)
     deviations = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    scores = dict(zip(names, deviations.mean(axis=1).tolist()))
+    scores = dict(zip(found, deviations.mean(axis=1).tolist()))
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
-def describe_mean(values: Sequence[float]) -> str:
-    """Writes a mean and its standard error, which a single value has not: ``0.123 ± 0.045``."""
-    mean = f"{np.mean(values):.3f}"
-    if len(values) < 2:
-        return mean
-    return f"{mean} ± {np.std(values, ddof=1) / len(values) ** 0.5:.3f}"
-
-
-def rank_correlation(values: Sequence[float], others: Sequence[float]) -> float | None:
-    """Spearman's rank correlation, ties sharing their mean rank; None where it is not defined."""
-    if len(values) < 2:
-        return None
-    ranks = [_ranks(side) for side in (values, others)]
-    if any(np.ptp(side) == 0 for side in ranks):
-        return None
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def _ranks(values: Sequence[float]) -> np.ndarray:
-    array = np.asarray(values, np.float64)
-    below = (array[None, :] < array[:, None]).sum(axis=1)
-    equal = (array[None, :] == array[:, None]).sum(axis=1)
-    return below + (equal - 1) / 2
-
-
-@functools.cache
-def _word(token: str) -> str:
-    return lower_word(normalise_word(token))
-
-
-def _word_similarity(main: Sequence[Sentence], candidate: Sequence[Sentence]) -> float:
-    counts = [
-        collections.Counter(_word(token) for s in sentences for token in s.tokens)
-        for sentences in (main, candidate)
-    ]
-    words = list(set(counts[0]) | set(counts[1]))
-    p, q = (np.array([count[word] for word in words], np.float64) for count in counts)
-    p, q = p / p.sum(), q / q.sum()
-    middle = (p + q) / 2
-    divergence = sum(
-        float(np.sum(side[side > 0] * np.log2(side[side > 0] / middle[side > 0]))) / 2
-        for side in (p, q)
-    )
-    return 1 - divergence
-
-
-def _mentions(sentences: Iterable[Sentence]) -> list[tuple[str, ...]]:
-    return [
-        tuple(_word(token) for token in s.tokens[span.start : span.end])
-        for s in sentences
-        for span in to_spans(s.tags)
-    ]
-
-
-def _new_mentions(main: CorpusText, candidate: Sequence[Sentence]) -> float:
-    known = set(_mentions(main.train))
-    unknown = [mention for mention in _mentions(main.devel) if mention not in known]
-    theirs = set(_mentions(candidate))
-    return sum(mention in theirs for mention in unknown) / max(1, len(unknown))
-
-
-def _agreement(
-    main: Sequence[Sentence], candidate: Sequence[Sentence], places: Sequence[int]
-) -> float:
-    """The correlation of the main corpus's labels with the candidate's view of nearby words."""
-    views = [_entity_rates(candidate, place) for place in places]
-    labels: list[float] = []
-    expected: list[float] = []
-    for sentence in main:
-        for at, tag in enumerate(sentence.tags):
-            labels.append(float(tag != OUTSIDE))
-            expected.append(
-                sum(view(_neighbour(sentence.tokens, at + p)) for view, p in zip(views, places))
-            )
-    if np.ptp(labels) == 0 or np.ptp(expected) == 0:
-        return 0.0
-    return float(np.corrcoef(labels, expected)[0, 1])
-
-
-def _entity_rates(sentences: Sequence[Sentence], place: int) -> Callable[[str], float]:
-    """How often a token is in an entity, by the word at a place beside it; smoothed."""
-    seen: collections.Counter[str] = collections.Counter()
-    inside: collections.Counter[str] = collections.Counter()
-    for sentence in sentences:
-        for at, tag in enumerate(sentence.tags):
-            word = _neighbour(sentence.tokens, at + place)
-            seen[word] += 1
-            inside[word] += tag != OUTSIDE
-    average = sum(inside.values()) / max(1, sum(seen.values()))
-
-    rates = {
-        word: (inside[word] + _SMOOTHING * average) / (count + _SMOOTHING)
-        for word, count in seen.items()
-    }
-    return lambda word: rates.get(word, average)
-
-
-def _neighbour(tokens: Sequence[str], at: int) -> str:
-    return _word(tokens[at]) if 0 <= at < len(tokens) else _BORDER
-
-
 def measured_scores(runs: Iterable[Run], main: str, candidates: Iterable[str]) -> dict[str, float]:
-    """What came out where it was tried: the test F1 of CS-MTM.
+    """Looks up the test F1 of trained CS-MTM taggers.
 
     Args:
-        runs: The runs of a sweep; of those with different settings the largest set counts.
+        runs: The runs of a sweep; of runs with different settings the largest set counts.
         main: The main corpus.
         candidates: The auxiliary corpora.
 

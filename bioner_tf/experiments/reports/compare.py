@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bioner_tf.config import ABBREVIATIONS
 from bioner_tf.corpora.predictions import TaggedSentence, read_predictions, require_same_sentences
 from bioner_tf.corpora.tags import Span, to_spans
-from bioner_tf.experiments.reports.collect import read_run
-from bioner_tf.experiments.sweeps.plan import ABBREVIATIONS
 from bioner_tf.pages.markup import LEFT, RIGHT, Table, html_page, plain_table, table_to_html
+from bioner_tf.runs.collection import read_run
 from bioner_tf.runs.directory import CONFIG_FILE, RunDirectory
 
 MISSED, SPURIOUS, BOUNDARY, TYPE = KINDS = ("missed", "spurious", "boundary", "type")

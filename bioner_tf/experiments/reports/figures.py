@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bioner_tf.config import STRUCTURES
+from bioner_tf.config import ABBREVIATIONS, STRUCTURES
 from bioner_tf.experiments.paper import experiments as paper
 from bioner_tf.experiments.paper.experiments import MAINS, Results
-from bioner_tf.experiments.reports.groups import Group
-from bioner_tf.experiments.sweeps.plan import ABBREVIATIONS
 from bioner_tf.pages.markup import Picture
+from bioner_tf.runs.groups import Group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
 import platform
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+
+from bioner_tf.machine import count_cores
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -50,7 +51,7 @@ class Origin:
 
 def describe_machine(cpu_info: Path = _CPU_INFO) -> str:
     """Returns the CPU's model and how many cores this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = count_cores()
     return f"{_cpu_model(cpu_info)}, {cores} core{'' if cores == 1 else 's'}"
 
 

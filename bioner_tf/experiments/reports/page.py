@@ -8,12 +8,12 @@ from pathlib import Path
 from bioner_tf.experiments.paper.experiments import Results, arrange
 from bioner_tf.experiments.paper.layouts import paper_tables
 from bioner_tf.experiments.reports import figures
-from bioner_tf.experiments.reports.collect import Collection
-from bioner_tf.experiments.reports.groups import Group, default_settings, format_setting, group_runs
 from bioner_tf.experiments.reports.origin import Origin
 from bioner_tf.experiments.reports.tables import corpus_tables, groups_csv, left_out
 from bioner_tf.files import write_bytes_atomically, write_text_atomically
 from bioner_tf.pages.markup import Block, Heading, Paragraph, Picture, to_html, to_markdown
+from bioner_tf.runs.collection import Collection
+from bioner_tf.runs.groups import Group, default_settings, format_setting, group_runs
 
 _READING = (
     "↑ and ↓: better or worse than STM; –: not run; the best F1 of a row is bold. The paper's "

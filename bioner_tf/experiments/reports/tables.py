@@ -6,14 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bioner_tf.experiments.reports.collect import Collection, Run
-from bioner_tf.experiments.reports.groups import (
-    Group,
-    default_settings,
-    format_setting,
-    settings_of,
-)
-from bioner_tf.experiments.sweeps.plan import ABBREVIATIONS
+from bioner_tf.config import ABBREVIATIONS
 from bioner_tf.pages.markup import (
     LEFT,
     RIGHT,
@@ -22,6 +15,13 @@ from bioner_tf.pages.markup import (
     Paragraph,
     Table,
     csv_table,
+)
+from bioner_tf.runs.collection import Collection, Run
+from bioner_tf.runs.groups import (
+    Group,
+    default_settings,
+    format_setting,
+    settings_of,
 )
 
 METRICS = ("precision", "recall", "f1")

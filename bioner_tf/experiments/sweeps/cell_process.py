@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bioner_tf.experiments.reports.collect import FAILURE_FILE
 from bioner_tf.files import PathLike, write_json_atomically
+from bioner_tf.runs.collection import FAILURE_FILE
 
 LOG_FILE = "console.log"
 LOCK_FILE = "sweep.lock"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bioner_tf.errors import BionerError
-from bioner_tf.experiments.reports.collect import Run, read_failure, read_run
 from bioner_tf.experiments.sweeps.plan import Cell
 from bioner_tf.files import PathLike
+from bioner_tf.runs.collection import Run, read_failure, read_run
 from bioner_tf.runs.directory import CONFIG_FILE
 
 FINISHED, FAILED, BUSY = "finished", "failed", "busy"

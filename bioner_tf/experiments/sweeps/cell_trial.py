@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bioner_tf.errors import BionerError
-from bioner_tf.experiments.reports.collect import read_history
 from bioner_tf.experiments.sweeps.cell_process import TETHERED_TRAINER, CellProcess, stop_all
 from bioner_tf.experiments.sweeps.cell_state import BUSY, FINISHED, state_of
 from bioner_tf.experiments.sweeps.plan import Cell
+from bioner_tf.runs.collection import read_history
 from bioner_tf.runs.directory import RunDirectory
 
 _POLL_SECONDS = 0.5

@@ -33,6 +33,7 @@ from bioner_tf.experiments.sweeps.cell_state import (
 from bioner_tf.experiments.sweeps.cell_trial import Task, follow_cell
 from bioner_tf.experiments.sweeps.plan import Cell
 from bioner_tf.files import PathLike
+from bioner_tf.machine import count_cores
 
 # What Tune records, below the sweep directory; who looks for runs passes hidden directories by.
 TUNE_DIR = ".ray"
@@ -115,8 +116,7 @@ class Cluster:
     @property
     def cores_of_our_own(self) -> int:
         """How many cores a Ray of our own has."""
-        affine = hasattr(os, "sched_getaffinity")
-        there = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
+        there = count_cores()
         return min(there, self.local_cores or there)
 
 

@@ -8,9 +8,9 @@ import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bioner_tf.experiments.reports.collect import Run
 from bioner_tf.experiments.sweeps.plan import Cell
 from bioner_tf.files import PathLike
+from bioner_tf.runs.collection import Run
 
 # Seconds a thousand training tokens where nothing has been measured: on two cores of an AMD EPYC
 # 9004, 256 units a direction.

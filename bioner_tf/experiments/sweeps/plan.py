@@ -10,17 +10,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from bioner_tf.config import STRUCTURES
+from bioner_tf.config import ABBREVIATIONS, STRUCTURES
 from bioner_tf.errors import UsageError
 
-# The paper's names.
-ABBREVIATIONS = {
-    "single_task": "STM",
-    "fully_shared": "FS-MTM",
-    "shared_private": "SP-MTM",
-    "adversarial": "ADV-MTM",
-    "cross_sharing": "CS-MTM",
-}
 _UNSAFE = re.compile(r"[^\w.+=-]+")
 
 

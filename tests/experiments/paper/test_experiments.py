@@ -6,9 +6,9 @@ from bioner_tf.experiments.paper.claims import CLAIMS, FAILS, HOLDS, NOT_RUN
 from bioner_tf.experiments.paper.experiments import MAINS, arrange, corpus_name, vectors_name
 from bioner_tf.experiments.paper.layouts import paper_tables
 from bioner_tf.experiments.reports import figures
-from bioner_tf.experiments.reports.collect import collect_runs
-from bioner_tf.experiments.reports.groups import default_settings, group_runs
 from bioner_tf.pages.markup import Table, to_markdown
+from bioner_tf.runs.collection import collect_runs
+from bioner_tf.runs.groups import default_settings, group_runs
 from tests.helpers.run_records import write_run
 
 EX_PTM, BIONLP09 = "Ex-PTM-IOB", "BioNLP09-IOB"

@@ -10,8 +10,6 @@ import pytest
 
 from bioner_tf.errors import BionerError
 from bioner_tf.experiments.reports import figures
-from bioner_tf.experiments.reports.collect import collect_runs
-from bioner_tf.experiments.reports.groups import Summary, group_runs
 from bioner_tf.experiments.reports.origin import Origin, describe_machine
 from bioner_tf.experiments.reports.page import build_page, print_page, write_page
 from bioner_tf.experiments.reports.tables import groups_csv
@@ -24,6 +22,8 @@ from bioner_tf.pages.markup import (
     markdown_table,
     to_html,
 )
+from bioner_tf.runs.collection import collect_runs
+from bioner_tf.runs.groups import Summary, group_runs
 from tests.helpers.run_records import write_run
 
 ORIGIN = Origin("bioner-report --sweep_dir=sweep", "a machine", "2030-01-02")

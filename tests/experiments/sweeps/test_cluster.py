@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from bioner_tf.errors import UsageError
-from bioner_tf.experiments.reports.collect import collect_runs
 from bioner_tf.experiments.sweeps.cell_process import is_trained_by_another
 from bioner_tf.experiments.sweeps.cell_state import BUSY, FAILED, FINISHED, state_of
 from bioner_tf.experiments.sweeps.cluster import Cluster
 from bioner_tf.experiments.sweeps.local import Resources, run_cells
 from bioner_tf.experiments.sweeps.plan import Plan
+from bioner_tf.runs.collection import collect_runs
 from tests.helpers.outcomes import assert_same_outcome, outcome
 from tests.helpers.processes import is_running, wait_for
 from tests.helpers.synthetic_corpora import SIZES, TRAINING, write_corpus

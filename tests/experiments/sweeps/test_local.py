@@ -11,11 +11,11 @@ import time
 import pytest
 
 from bioner_tf.errors import UsageError
-from bioner_tf.experiments.reports.collect import collect_runs
 from bioner_tf.experiments.sweeps.cell_state import BUSY, FAILED, FINISHED, State, state_of
 from bioner_tf.experiments.sweeps.estimate import Estimator, measure_corpus
 from bioner_tf.experiments.sweeps.local import Resources, run_cells
 from bioner_tf.experiments.sweeps.plan import Cell, Plan, parse_shard, select_cells
+from bioner_tf.runs.collection import collect_runs
 from tests.helpers import fake_trainer
 from tests.helpers.run_records import write_run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bioner_tf.config import STRUCTURES, DataConfig, RunConfig
-from bioner_tf.experiments.reports.collect import Run
+from bioner_tf.runs.collection import Run
 
 
 @dataclasses.dataclass(frozen=True)
