@@ -30,6 +30,7 @@ from typing import Any, Callable, NoReturn
 from absl import flags
 
 from bioner_tf.errors import BionerError, UsageError
+from bioner_tf.terminal import clear_line
 
 Main = Callable[[list[str]], None]
 
@@ -171,7 +172,6 @@ def _define_help(main: Main, program: str, flag_values: flags.FlagValues) -> Non
 
 
 def _leave(message: str, exit_code: int) -> NoReturn:
-    # On a terminal the message takes the place of a progress bar that stopped half way.
-    begin = "\r\033[K" if sys.stderr.isatty() else ""
-    print(f"{begin}{message}", file=sys.stderr)
+    clear_line()
+    print(message, file=sys.stderr)
     sys.exit(exit_code)

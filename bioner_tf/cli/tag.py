@@ -14,7 +14,6 @@ import contextlib
 import itertools
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Callable
@@ -23,6 +22,7 @@ from absl import flags
 
 from bioner_tf.cli import app
 from bioner_tf.files import open_atomically
+from bioner_tf.terminal import Progress
 
 if TYPE_CHECKING:
     from bioner_tf.tagging.tagger import Entity
@@ -55,7 +55,6 @@ _CORES = flags.DEFINE_integer(
 _STANDARD_STREAM = "-"
 _BOLD, _DIM, _PLAIN = "\x1b[1;{}m", "\x1b[2m", "\x1b[0m"
 _COLOURS = (32, 33, 34, 35, 36, 31)
-_SECONDS_BETWEEN_REPORTS = 0.5
 
 Formatter = Callable[[str, "Sequence[Entity]"], str]
 
@@ -165,20 +164,11 @@ def _report(batches: Iterable[list[str]], show: bool) -> Iterator[list[str]]:
     if not show:
         yield from batches
         return
-    started = reported = time.monotonic()
-    done = 0
-
-    def report() -> None:
-        rate = done / max(time.monotonic() - started, 1e-9)
-        print(f"\r{done:,} texts, {rate:,.0f} a second ", end="", file=sys.stderr, flush=True)
-
+    progress, done = Progress("texts"), 0
     for batch in batches:
         yield batch
         done += len(batch)
-        if time.monotonic() - reported >= _SECONDS_BETWEEN_REPORTS:
-            reported = time.monotonic()
-            report()
-    report()
+        progress.draw(done)
     print(file=sys.stderr)
 
 

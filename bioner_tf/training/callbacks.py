@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +15,12 @@ from tensorflow import keras
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike, write_text_atomically
 from bioner_tf.scoring.metrics import Scores
+from bioner_tf.terminal import Progress, clear_line
 from bioner_tf.training.checkpoints import CheckpointStore
 
 Logs = dict[str, Any]
 
 _KEPT_CHECKPOINTS = 2
-_BAR_WIDTH = 30
 
 
 class DevelopmentScores(keras.callbacks.Callback):
@@ -210,8 +209,8 @@ class EarlyStopping(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class Progress(keras.callbacks.Callback):
-    """A bar while an epoch runs, on a terminal; one line an epoch everywhere.
+class TrainingProgress(keras.callbacks.Callback):
+    """Shows a bar while an epoch runs, on a terminal, and prints a line after every epoch.
 
     Args:
         corpora: The corpora; the line shows the devel scores of the first, the main one.
@@ -221,64 +220,23 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self._main = corpora[0]
         self._corpora = corpora
-        self._bar = sys.stderr.isatty()
-        self._began = 0.0
-        self._done = 0
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Starts the clock of the whole training."""
-        self._began = time.monotonic()
+        self._epochs: Progress | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Starts the clock of an epoch."""
-        self._epoch = epoch
-        self._epoch_began = time.monotonic()
+        total = self.params["epochs"]
+        self._epochs = self._epochs or Progress("epochs", total, start=epoch)
+        self._turns = Progress("turns", self.params["steps"], f"epoch {epoch + 1}/{total}")
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        """Draws the bar."""
-        if not self._bar:
-            return
-        title = f"epoch {self._epoch + 1}/{self.params['epochs']}"
-        seconds = time.monotonic() - self._epoch_began
-        draw_bar(title, batch + 1, self.params["steps"], seconds)
+        self._turns.draw(batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Prints the epoch's line."""
-        self._done += 1
-        now = time.monotonic()
-        if self._bar:
-            clear_bar()
+        clear_line()
         loss = sum(float(logs[f"{corpus}/loss"]) for corpus in self._corpora)
         parts = [f"epoch {epoch + 1}/{self.params['epochs']}", f"loss {loss:.3f}"]
         if f"{self._main}/devel_f1" in logs:
             scores = (100 * logs[f"{self._main}/devel_{s}"] for s in ("precision", "recall", "f1"))
             parts.append("devel P {:.2f} R {:.2f} F1 {:.2f}".format(*scores))
-        tokens = float(logs["tokens"])
-        parts.append(f"{tokens / (now - self._epoch_began):,.0f} tokens/s")
-        remaining = self.params["epochs"] - epoch - 1
-        parts.append(f"{format_clock(remaining * (now - self._began) / self._done)} left")
+        parts.append(f"{self._turns.rate(float(logs['tokens'])):,.0f} tokens/s")
+        parts.append(f"{self._epochs.time_left(epoch + 1)} left")
         print("  ".join(parts), flush=True)
-
-
-def draw_bar(title: str, done: int, turns: int, seconds: float) -> None:
-    """Draws on the terminal behind stderr how many turns are done, after so many seconds."""
-    filled = "=" * (_BAR_WIDTH * done // turns)
-    print(
-        f"\r{title} [{filled:<{_BAR_WIDTH}}] {done}/{turns} turns  {done / seconds:.1f} turns/s  "
-        f"{format_clock((turns - done) * seconds / done)} left \033[K",
-        end="",
-        file=sys.stderr,
-        flush=True,
-    )
-
-
-def clear_bar() -> None:
-    """Removes what ``draw_bar`` has drawn."""
-    print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-def format_clock(seconds: float) -> str:
-    """Writes seconds as hours, minutes and seconds: ``1:02:03``."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"

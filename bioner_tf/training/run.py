@@ -25,8 +25,8 @@ from bioner_tf.training.callbacks import (
     History,
     Keeper,
     LearningRateDecay,
-    Progress,
     Recorder,
+    TrainingProgress,
 )
 from bioner_tf.training.checkpoints import CheckpointStore
 from bioner_tf.training.distribution import Distribution, distribute
@@ -249,7 +249,7 @@ def _callbacks(
         callbacks.append(DevelopmentScores(score))
     callbacks.append(Recorder(history))
     if distribution.is_chief:
-        callbacks += [Keeper(history, store, best_by, directory.events), Progress(corpora)]
+        callbacks += [Keeper(history, store, best_by, directory.events), TrainingProgress(corpora)]
     if settings.patience:
         callbacks.append(EarlyStopping(history, best_by, settings.patience))
     return callbacks

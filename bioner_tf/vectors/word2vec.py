@@ -16,6 +16,7 @@ from typing import Any
 from bioner_tf.corpora.vocabulary import lower_word, normalise_word
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import PathLike
+from bioner_tf.terminal import Progress
 
 # A run of letters and digits, or one other character: how the corpora were cut.
 _TOKEN = re.compile(r"[^\W_]+|\S")
@@ -189,26 +190,25 @@ def _train(model: Any, text: TextFiles, config: Word2VecConfig, report: Report) 
     from gensim.models import Word2Vec
     from gensim.models.callbacks import CallbackAny2Vec
 
-    class Progress(CallbackAny2Vec):
+    class EpochReport(CallbackAny2Vec):
         """Tells the end of an epoch."""
 
         def __init__(self) -> None:
             self.epoch = 0
-            self.began = time.monotonic()
+            self.progress = Progress("epochs", config.epochs)
 
         def on_epoch_end(self, model: Word2Vec) -> None:
             self.epoch += 1
-            spent = time.monotonic() - self.began
-            rate = self.epoch * model.corpus_total_words / max(spent, 1e-9)
-            left = (config.epochs - self.epoch) * spent / self.epoch
-            report(f"epoch {self.epoch}/{config.epochs}  {rate:,.0f} words/s  {left:,.0f} s left")
+            rate = self.progress.rate(self.epoch * model.corpus_total_words)
+            left = self.progress.time_left(self.epoch)
+            report(f"epoch {self.epoch}/{config.epochs}  {rate:,.0f} words/s  {left} left")
 
     model.train(
         text,
         total_examples=model.corpus_count,
         total_words=model.corpus_total_words,
         epochs=config.epochs,
-        callbacks=[Progress()],
+        callbacks=[EpochReport()],
     )
 
 

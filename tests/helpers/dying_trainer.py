@@ -12,13 +12,14 @@ from pathlib import Path
 def main() -> None:
     [run_dir] = [Path(a.partition("=")[2]) for a in sys.argv[1:] if a.startswith("--run_dir=")]
     if not (run_dir / "metrics.jsonl").exists():
-        from bioner_tf.training.callbacks import Progress
+        from bioner_tf.training.callbacks import TrainingProgress
 
-        def die(progress: Progress, batch: int, logs: object) -> None:
-            if progress._epoch == 1:
+        def die(progress: TrainingProgress, epoch: int, logs: object = None) -> None:
+            if epoch == 1:
                 os.kill(os.getpid(), signal.SIGKILL)
+            begin(progress, epoch, logs)
 
-        Progress.on_train_batch_end = die
+        begin, TrainingProgress.on_epoch_begin = TrainingProgress.on_epoch_begin, die
     runpy.run_module("bioner_tf.cli.train", run_name="__main__", alter_sys=True)
 
 

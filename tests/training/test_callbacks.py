@@ -14,7 +14,6 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from bioner_tf.errors import BionerError
 from bioner_tf.scoring.metrics import score_tags
-from bioner_tf.training import callbacks
 from bioner_tf.training.callbacks import (
     DevelopmentScores,
     EarlyStopping,
@@ -22,8 +21,8 @@ from bioner_tf.training.callbacks import (
     History,
     Keeper,
     LearningRateDecay,
-    Progress,
     Recorder,
+    TrainingProgress,
 )
 from bioner_tf.training.checkpoints import CheckpointStore
 from bioner_tf.training.optimizer import RMSprop
@@ -237,9 +236,9 @@ class TestProgress:
     def run(self, monkeypatch, capsys, logs, epochs=3, first=0, terminal=False):
         """Runs two epochs of one turn, each of 10 s; returns what is printed."""
         now = [0.0]
-        monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
         monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
-        progress = Progress(["a", "b"])
+        progress = TrainingProgress(["a", "b"])
         progress.set_params({"epochs": epochs, "steps": 2})
         progress.on_train_begin()
         for epoch in (first, first + 1):

@@ -1,0 +1,59 @@
+"""The progress of long work: a bar on a terminal, and the numbers for lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+_BAR_WIDTH = 30
+_CLEAR_LINE = "\r\033[K"
+
+
+class Progress:
+    """How much is done, how fast it goes and how long the rest takes; the clock starts at once.
+
+    Args:
+        unit: What is counted, in the plural.
+        total: How many there are; 0 where nobody knows.
+        title: Stands before the bar.
+        start: How many were done before.
+    """
+
+    def __init__(self, unit: str, total: int = 0, title: str = "", start: int = 0):
+        self._unit = unit
+        self._total = total
+        self._title = title
+        self._start = start
+        self._began = time.monotonic()
+
+    def rate(self, done: float) -> float:
+        """Units a second, on average since the clock started."""
+        return (done - self._start) / max(time.monotonic() - self._began, 1e-9)
+
+    def time_left(self, done: int) -> str:
+        """The time for the rest at this rate, as ``1:02:03``; something must be done already."""
+        return format_clock((self._total - done) / self.rate(done))
+
+    def draw(self, done: int) -> None:
+        """Draws on stderr how far the work is, over what was drawn before; only on a terminal."""
+        if not sys.stderr.isatty():
+            return
+        parts = [f"{done:,} {self._unit}", f"{self.rate(done):,.1f} {self._unit}/s"]
+        if self._total:
+            filled = "=" * (_BAR_WIDTH * done // self._total)
+            parts[0] = f"{self._title} [{filled:<{_BAR_WIDTH}}] {done}/{self._total} {self._unit}"
+            parts.append(f"{self.time_left(done)} left")
+        print(_CLEAR_LINE + "  ".join(parts), end=" ", file=sys.stderr, flush=True)
+
+
+def clear_line() -> None:
+    """Removes from the terminal what ``draw`` left in the line, so that a message replaces it."""
+    if sys.stderr.isatty():
+        print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
+def format_clock(seconds: float) -> str:
+    """Writes seconds as hours, minutes and seconds: ``1:02:03``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -1,0 +1,65 @@
+"""Progress: what it tells on a terminal and elsewhere."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+
+import pytest
+
+from bioner_tf.terminal import Progress, clear_line, format_clock
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time, in seconds, as a list of one number."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Stands for a terminal behind stderr; what is written there is its value."""
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", stream)
+    return stream
+
+
+def test_a_bar_with_rate_and_time_left(clock, terminal):
+    progress = Progress("turns", 60, title="epoch 1/3")
+    clock[0] += 4.0
+    progress.draw(2)
+    progress.draw(30)
+    assert terminal.getvalue().split("\r\033[K") == [
+        "",
+        f"epoch 1/3 [={' ' * 29}] 2/60 turns  0.5 turns/s  0:01:56 left ",
+        f"epoch 1/3 [{'=' * 15}{' ' * 15}] 30/60 turns  7.5 turns/s  0:00:04 left ",
+    ]
+
+
+def test_a_count_where_the_total_is_unknown(clock, terminal):
+    progress = Progress("texts")
+    clock[0] += 2.0
+    progress.draw(3000)
+    assert terminal.getvalue() == "\r\033[K3,000 texts  1,500.0 texts/s "
+
+
+def test_a_message_replaces_the_bar(terminal):
+    clear_line()
+    assert terminal.getvalue() == "\r\033[K"
+
+
+def test_draws_nothing_where_there_is_no_terminal(clock, capsys):
+    Progress("turns", 60).draw(2)
+    clear_line()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0:00:00"), (59.6, "0:01:00"), (3723, "1:02:03")]
+)
+def test_a_clock(seconds, shown):
+    assert format_clock(seconds) == shown
