@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import sys
 import time
 
 import pytest
@@ -19,37 +19,32 @@ def clock(monkeypatch):
     return now
 
 
-@pytest.fixture
-def terminal(monkeypatch):
-    """Stands for a terminal behind stderr; what is written there is its value."""
-    stream = io.StringIO()
-    stream.isatty = lambda: True
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream
+def on_terminal(function, *args):
+    """Calls a function with a terminal behind stderr; returns what it writes there."""
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    with contextlib.redirect_stderr(terminal):
+        function(*args)
+    return terminal.getvalue()
 
 
-def test_a_bar_with_rate_and_time_left(clock, terminal):
+def test_a_bar_with_rate_and_time_left(clock):
     progress = Progress("turns", 60, title="epoch 1/3")
     clock[0] += 4.0
-    progress.draw(2)
-    progress.draw(30)
-    assert terminal.getvalue().split("\r\033[K") == [
-        "",
-        f"epoch 1/3 [={' ' * 29}] 2/60 turns  0.5 turns/s  0:01:56 left ",
-        f"epoch 1/3 [{'=' * 15}{' ' * 15}] 30/60 turns  7.5 turns/s  0:00:04 left ",
-    ]
+    shown = f"\r\033[Kepoch 1/3 [={' ' * 29}] 2/60 turns  0.5 turns/s  0:01:56 left "
+    assert on_terminal(progress.draw, 2) == shown
+    shown = f"\r\033[Kepoch 1/3 [{'=' * 15}{' ' * 15}] 30/60 turns  7.5 turns/s  0:00:04 left "
+    assert on_terminal(progress.draw, 30) == shown
 
 
-def test_a_count_where_the_total_is_unknown(clock, terminal):
+def test_a_count_where_the_total_is_unknown(clock):
     progress = Progress("texts")
     clock[0] += 2.0
-    progress.draw(3000)
-    assert terminal.getvalue() == "\r\033[K3,000 texts  1,500.0 texts/s "
+    assert on_terminal(progress.draw, 3000) == "\r\033[K3,000 texts  1,500.0 texts/s "
 
 
-def test_a_message_replaces_the_bar(terminal):
-    clear_line()
-    assert terminal.getvalue() == "\r\033[K"
+def test_a_message_replaces_the_bar():
+    assert on_terminal(clear_line) == "\r\033[K"
 
 
 def test_draws_nothing_where_there_is_no_terminal(clock, capsys):
