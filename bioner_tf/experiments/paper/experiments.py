@@ -67,11 +67,13 @@ class Results:
         groups: By their places.
         vectors: The vectors of most of them, which all tables but Table 7 use.
         settings: What they share and is not the default, by flag.
+        left_out: One sentence for each group whose place in the tables another group has.
     """
 
     groups: Mapping[Place, Group]
     vectors: str
     settings: Mapping[str, object]
+    left_out: tuple[str, ...] = ()
 
     def find(
         self,
@@ -185,8 +187,26 @@ def arrange(groups: Iterable[Group], defaults: Mapping[str, object]) -> list[Res
         protocols.setdefault(json.dumps(fixed, sort_keys=True), []).append(group)
     results = []
     for key, members in protocols.items():
-        places = {place_of(group): group for group in members}
+        places, left_out = _assign_places(members)
         ((vectors, _),) = Counter(place.vectors for place in places).most_common(1)
         told = {n: v for n, v in json.loads(key).items() if v != defaults[n]}
-        results.append(Results(places, vectors, told))
+        results.append(Results(places, vectors, told, left_out))
     return sorted(results, key=lambda each: -sum(len(group.runs) for group in each.groups.values()))
+
+
+def _assign_places(groups: Iterable[Group]) -> tuple[dict[Place, Group], tuple[str, ...]]:
+    """Gives each place to one group: the corpora as they are come before those cut by ``types``.
+
+    Returns:
+        The groups by place, and a sentence for each group that found its place taken.
+    """
+    places: dict[Place, Group] = {}
+    left_out = []
+    for group in sorted(groups, key=lambda each: bool(each.config.data.types)):
+        holder = places.setdefault(place_of(group), group)
+        if holder is not group:
+            names, others = (
+                ", ".join(f"`{run.name}`" for run in each.runs) for each in (group, holder)
+            )
+            left_out.append(f"Not in these tables: {names}; its place there has {others}.")
+    return places, tuple(left_out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def _paper_section(groups: Sequence[Group], draw: bool) -> list[Block]:
         blocks += [Heading(2, f"The paper's tables{again}"), Paragraph(_protocol(results))]
         if not again:
             blocks.append(Paragraph(_READING))
+        blocks += [Paragraph(line) for line in results.left_out]
         for table in tables:
             blocks += [*tables[table], *drawn.get(table, [])]
     return blocks
@@ -87,14 +89,23 @@ def write_page(path: Path, blocks: Sequence[Block], collection: Collection) -> l
         The files.
     """
     pictures = [block for block in blocks if isinstance(block, Picture)]
+    outdated = _pictures_of(path)
     files = {path.with_suffix("") / f"{picture.name}.png": picture.png for picture in pictures}
     for file, content in files.items():
         write_bytes_atomically(file, content)
-    # What an earlier page has shown and this one does not.
-    for file in set(path.with_suffix("").glob("figure-*.png")) - set(files):
-        file.unlink()
+    for file in outdated - set(files):
+        file.unlink(missing_ok=True)
     groups, _ = group_runs(collection.runs)
     write_text_atomically(path.with_suffix(".csv"), groups_csv(groups))
     write_text_atomically(path.with_suffix(".html"), to_html(blocks, TITLE))
     write_text_atomically(path, to_markdown(blocks, path.stem))
     return [path, path.with_suffix(".html"), path.with_suffix(".csv"), *files]
+
+
+def _pictures_of(page: Path) -> set[Path]:
+    """Finds the pictures that an earlier report wrote for ``page``: those that it shows."""
+    if not page.is_file():
+        return set()
+    shown = re.escape(page.stem) + r"/(figure-[^/()]+\.png)"
+    text = page.read_text(encoding="utf-8", errors="replace")
+    return {page.with_suffix("") / name for name in re.findall(rf"!\[[^\]]*\]\({shown}\)", text)}

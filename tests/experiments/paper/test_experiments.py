@@ -6,6 +6,8 @@ from bioner_tf.experiments.paper.claims import CLAIMS, FAILS, HOLDS, NOT_RUN
 from bioner_tf.experiments.paper.experiments import MAINS, arrange, corpus_name, vectors_name
 from bioner_tf.experiments.paper.layouts import paper_tables
 from bioner_tf.experiments.reports import figures
+from bioner_tf.experiments.reports.origin import Origin
+from bioner_tf.experiments.reports.page import build_page
 from bioner_tf.pages.markup import Table, to_markdown
 from bioner_tf.runs.collection import collect_runs
 from bioner_tf.runs.groups import default_settings, group_runs
@@ -176,3 +178,15 @@ def test_own_corpora_have_no_place_in_the_papers_tables(tmp_path):
     (results,) = results_of(tmp_path)
     assert paper_tables(results) == {}
     assert figures.draw_pictures(results, "x") == {}
+
+
+def test_of_two_groups_in_one_place_the_page_names_the_one_that_it_leaves_out(tmp_path):
+    ready_made, cut = (EX_PTM, "BioNLP11ID-species-IOB"), (EX_PTM, "BioNLP11ID-IOB")
+    types = {"types": {"BioNLP11ID-IOB": ("Organism",)}}
+    write_run(tmp_path / "a-cut", "cross_sharing", cut, 0.6, data=types)
+    write_run(tmp_path / "ready-made", "cross_sharing", ready_made, 0.7)
+    (results,) = results_of(tmp_path)
+    assert results.f1("cross_sharing", "Ex-PTM", auxiliary="BioNLP11ID-species") == 0.7
+    assert results.left_out == ("Not in these tables: `a-cut`; its place there has `ready-made`.",)
+    page = build_page(collect_runs(tmp_path), Origin("made", "here", "today"), pictures=False)
+    assert results.left_out[0] in to_markdown(page)

@@ -198,9 +198,14 @@ def test_page_is_written_with_all_that_belongs_to_it(tmp_path):
     collection = collect_runs(tmp_path / "sweep")
     page = build_page(collection, ORIGIN)
     (tmp_path / "docs/results").mkdir(parents=True)
-    (tmp_path / "docs/results/figure-9-of-before.png").touch()
+    outdated, foreign = (tmp_path / f"docs/results/figure-{name}.png" for name in ("9-old", "mine"))
+    outdated.touch()
+    foreign.touch()
+    (tmp_path / "docs/results.md").write_text("![F1](results/figure-9-old.png) figure-mine.png")
     written = write_page(tmp_path / "docs/results.md", page, collection)
-    assert not (tmp_path / "docs/results/figure-9-of-before.png").exists()
+    # Only what the earlier page shows is removed, never a file of somebody else.
+    assert not outdated.exists()
+    assert foreign.exists()
     names = [path.relative_to(tmp_path / "docs").as_posix() for path in written]
     assert names[:3] == ["results.md", "results.html", "results.csv"]
     assert names[3:] == [
