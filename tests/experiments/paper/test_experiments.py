@@ -185,6 +185,8 @@ def test_of_two_groups_in_one_place_the_page_names_the_one_that_it_leaves_out(tm
     types = {"types": {"BioNLP11ID-IOB": ("Organism",)}}
     write_run(tmp_path / "a-cut", "cross_sharing", cut, 0.6, data=types)
     write_run(tmp_path / "ready-made", "cross_sharing", ready_made, 0.7)
+    write_run(tmp_path / "stm", "single_task", (EX_PTM,), 0.5)
+    write_run(tmp_path / "best", "cross_sharing", (EX_PTM, BIONLP09), 0.7)
     (results,) = results_of(tmp_path)
     assert results.f1("cross_sharing", "Ex-PTM", auxiliary="BioNLP11ID-species") == 0.7
     assert results.left_out == ("Not in these tables: `a-cut`; its place there has `ready-made`.",)
