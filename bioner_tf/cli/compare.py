@@ -9,7 +9,9 @@ from absl import flags
 
 from bioner_tf.cli import app
 from bioner_tf.errors import UsageError
-from bioner_tf.experiments.reports.compare import KINDS, compare, to_html, to_text
+from bioner_tf.experiments.reports.cases import to_html, to_text
+from bioner_tf.experiments.reports.compare import compare
+from bioner_tf.experiments.reports.mistakes import KINDS
 from bioner_tf.files import write_text_atomically
 
 FIRST = flags.DEFINE_string("first", None, "One model.", required=True)
@@ -26,7 +28,7 @@ HTML = flags.DEFINE_string("html", None, "Write an HTML page to this file instea
 
 
 def main(argv: list[str]) -> None:
-    """Compares."""
+    """Compares two models and writes what differs."""
     del argv
     for kind in SHOWN.value:
         if kind not in KINDS:

@@ -18,7 +18,7 @@ from bioner_tf.experiments.sweeps.cluster import Cluster, run_cells_on_ray
 from bioner_tf.experiments.sweeps.estimate import Estimator
 from bioner_tf.experiments.sweeps.local import Resources, run_cells
 from bioner_tf.experiments.sweeps.plan import Cell, Plan, parse_shard, select_cells
-from bioner_tf.pages.markup import LEFT, RIGHT, plain_table
+from bioner_tf.pages.blocks import LEFT, RIGHT, plain_table
 from bioner_tf.runs.collection import Collection, collect_runs
 
 LOCAL, RAY = "local", "ray"

@@ -8,7 +8,7 @@ from bioner_tf.config import ABBREVIATIONS, STRUCTURES
 from bioner_tf.experiments.paper import experiments as paper
 from bioner_tf.experiments.paper.claims import CLAIMS, NOT_RUN
 from bioner_tf.experiments.paper.experiments import MAINS, Results
-from bioner_tf.pages.markup import LEFT, RIGHT, Block, Heading, Paragraph, Table
+from bioner_tf.pages.blocks import LEFT, RIGHT, Block, Heading, Paragraph, Table
 from bioner_tf.runs.groups import Group
 from bioner_tf.scoring.statistics import Difference, holm, welch_test
 

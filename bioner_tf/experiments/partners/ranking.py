@@ -13,7 +13,7 @@ from bioner_tf.errors import UsageError
 from bioner_tf.experiments.paper.experiments import arrange, corpus_name
 from bioner_tf.experiments.partners.indicators import CorpusText, Indicators, indicators
 from bioner_tf.files import PathLike
-from bioner_tf.pages.markup import LEFT, RIGHT, plain_table
+from bioner_tf.pages.blocks import LEFT, RIGHT, plain_table
 from bioner_tf.runs.collection import Run, collect_runs
 from bioner_tf.runs.groups import default_settings, group_runs
 from bioner_tf.scoring.statistics import rank_correlation

@@ -13,7 +13,7 @@ import numpy as np
 from bioner_tf.config import ABBREVIATIONS, STRUCTURES
 from bioner_tf.experiments.paper import experiments as paper
 from bioner_tf.experiments.paper.experiments import MAINS, Results
-from bioner_tf.pages.markup import Picture
+from bioner_tf.pages.blocks import Picture
 from bioner_tf.runs.groups import Group
 
 if TYPE_CHECKING:

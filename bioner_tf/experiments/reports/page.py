@@ -12,7 +12,8 @@ from bioner_tf.experiments.reports import figures
 from bioner_tf.experiments.reports.origin import Origin
 from bioner_tf.experiments.reports.tables import corpus_tables, groups_csv, left_out
 from bioner_tf.files import write_bytes_atomically, write_text_atomically
-from bioner_tf.pages.markup import Block, Heading, Paragraph, Picture, to_html, to_markdown
+from bioner_tf.pages.blocks import Block, Heading, Paragraph, Picture, to_markdown
+from bioner_tf.pages.html import to_html
 from bioner_tf.runs.collection import Collection
 from bioner_tf.runs.groups import Group, default_settings, format_setting, group_runs
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bioner_tf.config import ABBREVIATIONS
-from bioner_tf.pages.markup import (
+from bioner_tf.pages.blocks import (
     LEFT,
     RIGHT,
     Block,

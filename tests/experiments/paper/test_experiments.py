@@ -8,7 +8,7 @@ from bioner_tf.experiments.paper.layouts import paper_tables
 from bioner_tf.experiments.reports import figures
 from bioner_tf.experiments.reports.origin import Origin
 from bioner_tf.experiments.reports.page import build_page
-from bioner_tf.pages.markup import Table, to_markdown
+from bioner_tf.pages.blocks import Table, to_markdown
 from bioner_tf.runs.collection import collect_runs
 from bioner_tf.runs.groups import default_settings, group_runs
 from tests.helpers.run_records import write_run

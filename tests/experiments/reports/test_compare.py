@@ -7,7 +7,9 @@ import pytest
 
 from bioner_tf.corpora.corpus import Sentence, write_predictions
 from bioner_tf.errors import BionerError
-from bioner_tf.experiments.reports.compare import compare, find_mistakes, overview, to_html, to_text
+from bioner_tf.experiments.reports.cases import to_html, to_text
+from bioner_tf.experiments.reports.compare import compare, overview
+from bioner_tf.experiments.reports.mistakes import find_mistakes
 from tests.helpers.run_records import write_run
 
 GOLD = [

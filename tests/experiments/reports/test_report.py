@@ -13,15 +13,15 @@ from bioner_tf.experiments.reports import figures
 from bioner_tf.experiments.reports.origin import Origin, describe_machine
 from bioner_tf.experiments.reports.page import build_page, print_page, write_page
 from bioner_tf.experiments.reports.tables import groups_csv
-from bioner_tf.pages.markup import (
+from bioner_tf.pages.blocks import (
     LEFT,
     RIGHT,
     Heading,
     Paragraph,
     csv_table,
     markdown_table,
-    to_html,
 )
+from bioner_tf.pages.html import to_html
 from bioner_tf.runs.collection import collect_runs
 from bioner_tf.runs.groups import Summary, group_runs
 from tests.helpers.run_records import write_run

@@ -1,4 +1,4 @@
-"""Pages of text, tables and pictures, written as Markdown and as HTML; tables as CSV, too.
+"""Pages of text, tables and pictures as Markdown; tables also as plain text and as CSV.
 
 Text may hold ``**bold**`` and `` `code` ``, as in Markdown.
 """
@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import html
 import io
-import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 LEFT, RIGHT = "left", "right"
 
@@ -20,6 +18,7 @@ LEFT, RIGHT = "left", "right"
 class Heading:
     """A heading of level 1 to 6."""
 
+    kind: ClassVar[str] = "heading"
     level: int
     text: str
 
@@ -28,6 +27,7 @@ class Heading:
 class Paragraph:
     """A paragraph."""
 
+    kind: ClassVar[str] = "paragraph"
     text: str
 
 
@@ -35,6 +35,7 @@ class Paragraph:
 class Table:
     """A table; ``alignment`` is ``LEFT`` or ``RIGHT`` of each column."""
 
+    kind: ClassVar[str] = "table"
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     alignment: Sequence[str]
@@ -51,10 +52,16 @@ class Picture:
         png: As PNG, which Markdown refers to.
     """
 
+    kind: ClassVar[str] = "picture"
     name: str
     text: str
     svg: str
     png: bytes
+
+    @property
+    def svg_element(self) -> str:
+        """The SVG without the declarations before its element, which only a file needs."""
+        return self.svg[self.svg.index("<svg") :]
 
 
 Block = Union[Heading, Paragraph, Table, Picture]
@@ -81,84 +88,6 @@ def _block_to_markdown(block: Block, pictures: str) -> str:
     if isinstance(block, Picture):
         return f"![{block.text}]({pictures}/{block.name}.png)"
     return markdown_table(block.header, block.rows, block.alignment)
-
-
-def to_html(blocks: Iterable[Block], title: str) -> str:
-    """Writes a page as one HTML file that refers to nothing outside.
-
-    Args:
-        blocks: The page.
-        title: What the browser shows above it.
-    """
-    return html_page("\n".join(_block_to_html(block) for block in blocks), title)
-
-
-def html_page(body: str, title: str, style: str = "") -> str:
-    """Puts a page around HTML.
-
-    Args:
-        body: The page's content.
-        title: What the browser shows above it.
-        style: CSS beside that of all pages.
-    """
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
-
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
-  color: #222; background: #fff; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .75rem; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th { border-bottom: 2px solid #888; }
-.left { text-align: left; }
-.right { text-align: right; }
-code { background: #f3f3f3; padding: 0 .2rem; }
-svg { max-width: 100%; height: auto; }
-.holds { color: #146c2e; }
-.fails { color: #a11; }
-.unknown { color: #777; }
-"""
-# Words that are easier to find in colour.
-_CLASSES = {"holds": "holds", "does not hold": "fails", "not run": "unknown", "–": "unknown"}
-
-
-def _block_to_html(block: Block) -> str:
-    if isinstance(block, Heading):
-        return f"<h{block.level}>{_inline(block.text)}</h{block.level}>"
-    if isinstance(block, Paragraph):
-        return f"<p>{_inline(block.text)}</p>"
-    if isinstance(block, Picture):
-        # What stands before the element is for files of their own.
-        svg = block.svg[block.svg.index("<svg") :]
-        return f'<figure role="img" aria-label="{html.escape(block.text)}">{svg}</figure>'
-    return table_to_html(block)
-
-
-def table_to_html(table: Table) -> str:
-    """Writes a table as HTML."""
-    rows = "\n".join(_row("td", row, table.alignment) for row in table.rows)
-    header = _row("th", table.header, table.alignment)
-    return f'<div class="wide"><table>\n{header}\n{rows}\n</table></div>'
-
-
-def _row(element: str, cells: Sequence[str], alignment: Sequence[str]) -> str:
-    written = []
-    for cell, side in zip(cells, alignment):
-        classes = " ".join(filter(None, (side, _CLASSES.get(cell))))
-        written.append(f'<{element} class="{classes}">{_inline(cell)}</{element}>')
-    return f"<tr>{''.join(written)}</tr>"
-
-
-def _inline(text: str) -> str:
-    escaped = html.escape(text, quote=False)
-    escaped = re.sub(r"`([^`]*)`", r"<code>\1</code>", escaped)
-    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped)
 
 
 def markdown_table(
