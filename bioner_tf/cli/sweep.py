@@ -7,21 +7,22 @@ paper's experiments; flags given after a flagfile replace its own.
 
 from __future__ import annotations
 
+import math
+
 from absl import flags
 
 from bioner_tf.cli import app
 from bioner_tf.config import STRUCTURES, TRAIN_ON, ModelConfig, TrainingConfig
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.experiments.sweeps.cell_process import LOG_FILE
-from bioner_tf.experiments.sweeps.cell_state import FAILED, Outcome, state_of
+from bioner_tf.experiments.sweeps.cell_state import FAILED, Outcome
 from bioner_tf.experiments.sweeps.cluster import Cluster, run_cells_on_ray
-from bioner_tf.experiments.sweeps.estimate import Estimator
+from bioner_tf.experiments.sweeps.listing import list_cells
 from bioner_tf.experiments.sweeps.local import Resources, run_cells
 from bioner_tf.experiments.sweeps.plan import Cell, Plan, parse_shard, select_cells
-from bioner_tf.pages.blocks import LEFT, RIGHT, plain_table
-from bioner_tf.runs.collection import Collection, collect_runs
 
 LOCAL, RAY = "local", "ray"
+_LARGEST_SEED = 2**32 - 1
 
 _MODEL = ModelConfig()
 _TRAINING = TrainingConfig()
@@ -113,7 +114,7 @@ def plan_from_flags() -> Plan:
         alphas=_numbers("alphas", ALPHAS.value),
         betas=_numbers("betas", BETAS.value),
         crfs=CELL_CRFS.value,
-        seeds=[int(seed) for seed in _numbers("seeds", SEEDS.value)],
+        seeds=_seeds(SEEDS.value),
         epochs=EPOCHS.value,
         train_on=SPLITS.value,
         extra=_extra_flags(EXTRA.value),
@@ -122,9 +123,20 @@ def plan_from_flags() -> Plan:
 
 def _numbers(flag: str, values: list[str]) -> list[float]:
     try:
-        return [float(value) for value in values]
+        numbers = [float(value) for value in values]
     except ValueError:
-        raise UsageError(f"--{flag}: expected numbers, got {','.join(values)!r}") from None
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise UsageError(f"--{flag}: expected numbers, got {','.join(values)!r}")
+    return numbers
+
+
+def _seeds(values: list[str]) -> list[int]:
+    if not all(value.strip().isdecimal() and int(value) <= _LARGEST_SEED for value in values):
+        raise UsageError(
+            f"--seeds: expected whole numbers from 0 to {_LARGEST_SEED}, got {','.join(values)!r}"
+        )
+    return [int(value) for value in values]
 
 
 def _extra_flags(values: list[str]) -> dict[str, str]:
@@ -133,20 +145,6 @@ def _extra_flags(values: list[str]) -> dict[str, str]:
             raise UsageError(f"--train_flag: expected name=value, got {value!r}")
     pairs = (value.lstrip("-").partition("=") for value in values)
     return {name: value for name, _, value in pairs}
-
-
-def show(cells: list[Cell], estimator: Estimator) -> None:
-    """Lists cells, their states and the hours that are left of them."""
-    rows, total, known = [], 0.0, True
-    for cell in cells:
-        state = state_of(SWEEP_DIR.value, cell)
-        hours = 0.0 if state.finished else estimator.hours(cell, state.epochs)
-        rows.append([cell.name, str(state), "?" if hours is None else f"{hours:.2f}"])
-        total, known = total + (hours or 0), known and hours is not None
-    print(plain_table(["cell", "state", "hours left"], rows, [LEFT, LEFT, RIGHT]))
-    basis = estimator.basis(cell.structure for cell in cells)
-    missing = "" if known else f"; ?: a corpus is not in {DATA_DIR.value}"
-    print(f"\n{len(cells)} cells, {total:.1f} hours left one after another ({basis}{missing})")
 
 
 def cluster_from_flags() -> Cluster | None:
@@ -181,22 +179,15 @@ def run(cells: list[Cell], cluster: Cluster | None) -> list[Outcome]:
     return run_cells(SWEEP_DIR.value, cells, resources, tell)
 
 
-def _collect() -> Collection:
-    try:
-        return collect_runs(SWEEP_DIR.value)
-    except BionerError:
-        return Collection((), {}, {})
-
-
 def main(argv: list[str]) -> None:
-    """Trains, or lists."""
+    """Trains the cells or lists them."""
     del argv
     cells = select_cells(
         plan_from_flags().cells(), ONLY.value, parse_shard(SHARD.value), MAX_CELLS.value
     )
     cluster = cluster_from_flags()
     if DRY_RUN.value:
-        show(cells, Estimator(DATA_DIR.value, _collect().runs))
+        print(list_cells(SWEEP_DIR.value, cells, DATA_DIR.value, VECTORS_DIR.value))
         return
     outcomes = run(cells, cluster)
     failed = [outcome for outcome in outcomes if outcome.result == FAILED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class Run:
         config: Its settings.
         report: Its outcome; empty while there is none.
         history: One record an epoch.
+        fingerprints: Of each corpus and split that it read; empty where that was not recorded.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Run:
     config: RunConfig
     report: Mapping[str, Any]
     history: tuple[Mapping[str, Any], ...]
+    fingerprints: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def main(self) -> str:
@@ -91,7 +94,7 @@ def collect_runs(sweep_dir: PathLike) -> Collection:
                 failed[name] = failure
             if (directory / CONFIG_FILE).exists():
                 runs.append(read_run(directory, name))
-        except BionerError as error:
+        except (BionerError, OSError) as error:
             # A message names the file, whose place on this machine is of no use to a reader.
             unreadable[name] = str(error).replace(f"{directory}{os.sep}", "")
     if not runs and not unreadable and not failed:
@@ -108,13 +111,18 @@ def read_run(directory: PathLike, name: str) -> Run:
         BionerError: It is not a run, or one of its files is damaged.
     """
     files = RunDirectory(Path(directory))
-    return Run(
-        name=name,
-        path=files.root,
-        config=RunConfig.load(files.config),
-        report=_read_report(files.report),
-        history=read_history(files.metrics),
+    config = RunConfig.load(files.config)
+    report, fingerprints = (
+        _read(path) if path.exists() else {} for path in (files.report, files.corpora)
     )
+    main = config.data.corpora[0]
+    _require(not report or _is_report(report), files.report, "the report of a run")
+    _require(_is_nested(fingerprints, str, depth=2), files.corpora, "fingerprints of corpora")
+    history = read_history(files.metrics)
+    for number, record in enumerate(history, start=1):
+        place = f"{files.metrics}:{number}"
+        _require({"epoch", f"{main}/loss"} <= set(record), place, f"the epoch and loss of {main}")
+    return Run(name, files.root, config, report, history, fingerprints)
 
 
 def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
@@ -125,14 +133,21 @@ def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
     """
     if not path.exists():
         return ()
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return tuple(_parse(f"{path}:{number}", line) for number, line in enumerate(lines, start=1))
+    lines = _read_text(path).splitlines()
+    records = tuple(_parse(f"{path}:{number}", line) for number, line in enumerate(lines, start=1))
+    for number, record in enumerate(records, start=1):
+        _require(_is_nested(record, float, depth=1), f"{path}:{number}", "numbers by name")
+    return records
 
 
 def read_failure(directory: PathLike) -> str | None:
     """Why the last start of a run failed, where bioner-sweep has recorded that it did."""
     path = Path(directory) / FAILURE_FILE
-    return str(_parse(path, path.read_text(encoding="utf-8"))["error"]) if path.exists() else None
+    if not path.exists():
+        return None
+    failure = _read(path)
+    _require("error" in failure, path, "an error")
+    return str(failure["error"])
 
 
 def _run_directories(root: Path) -> Iterator[Path]:
@@ -143,19 +158,59 @@ def _run_directories(root: Path) -> Iterator[Path]:
         names[:] = sorted(name for name in names if not name.startswith("."))
 
 
-def _read_report(path: Path) -> Mapping[str, Any]:
-    if not path.exists():
-        return {}
-    report = _parse(path, path.read_text(encoding="utf-8"))
-    if "parameters" not in report:
-        raise BionerError(f"{path}: expected the report of a run, got no {'parameters'!r} in it")
-    return report
+def _is_report(report: Mapping[str, Any]) -> bool:
+    """Whether all that is used of a report is there and has the right type."""
+    parameters, scores = report.get("parameters"), report.get("scores", {})
+    data = report.get("data", {})
+    return (
+        isinstance(report.get("epochs", 0), int)
+        and isinstance(parameters, dict)
+        and _is_number(parameters.get("rest"))
+        and _is_nested(data, object, depth=2)
+        and all(_is_number(each.get("training_sentences", 0)) for each in data.values())
+        and _is_nested(scores, object, depth=3)
+        and all(
+            _is_number(score.get(metric))
+            for splits in scores.values()
+            for score in splits.values()
+            for metric in ("precision", "recall", "f1")
+        )
+    )
+
+
+def _is_nested(value: Any, leaf: type, depth: int) -> bool:
+    """Whether a value is a dict of dicts, so many levels deep, of leaves of a type."""
+    if depth:
+        return isinstance(value, dict) and all(
+            _is_nested(each, leaf, depth - 1) for each in value.values()
+        )
+    return _is_number(value) if leaf is float else isinstance(value, leaf)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
+
+
+def _require(holds: bool, place: PathLike, expected: str) -> None:
+    if not holds:
+        raise BionerError(f"{place}: expected {expected}, got something else; is the file damaged?")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    return _parse(path, _read_text(path))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BionerError(f"{path}: expected UTF-8 text: {error}") from None
 
 
 def _parse(place: PathLike, text: str) -> Mapping[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BionerError(f"{place}: expected JSON: {error}") from None
     if not isinstance(value, dict):
         raise BionerError(f"{place}: expected a JSON object, got {type(value).__name__}")

@@ -109,7 +109,8 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], dict[str, str]]:
     for run in sorted(runs, key=lambda run: (run.name.count("/"), run.name)):
         if not run.finished or run.scores() is None:
             continue
-        key = json.dumps(settings_of(run.config), sort_keys=True)
+        # Runs on different versions of a corpus are not seeds of one setting.
+        key = json.dumps([settings_of(run.config), run.fingerprints], sort_keys=True)
         first = found.setdefault(key, {}).setdefault(run.config.training.seed, run)
         if first is not run:
             repeated[run.name] = first.name

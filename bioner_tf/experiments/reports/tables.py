@@ -48,9 +48,28 @@ def corpus_tables(groups: Sequence[Group]) -> list[Block]:
     if common:
         shared = ", ".join(f"`{setting}`" for setting in common)
         blocks.append(Paragraph(f"Of all these runs: {shared}."))
+    if changed := _changed_corpora(groups):
+        names = ", ".join(f"`{name}`" for name in changed)
+        blocks.append(
+            Paragraph(
+                f"These runs read different versions of {names}. Runs on different versions are "
+                "different rows, and their scores cannot be compared."
+            )
+        )
     for main, members in itertools.groupby(groups, key=lambda group: group.main):
         blocks += [Heading(2, main), _corpus_table(list(members), varying)]
     return blocks
+
+
+def _changed_corpora(groups: Iterable[Group]) -> list[str]:
+    """The corpora of which the runs read more than one version."""
+    versions: dict[tuple[str, Any, str], set[str]] = {}
+    for run in (run for group in groups for run in group.runs):
+        for corpus, splits in run.fingerprints.items():
+            for split, fingerprint in splits.items():
+                key = corpus, run.config.data.types.get(corpus), split
+                versions.setdefault(key, set()).add(fingerprint)
+    return sorted({corpus for (corpus, *_), found in versions.items() if len(found) > 1})
 
 
 def groups_csv(groups: Sequence[Group]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bioner_tf.errors import BionerError
+from bioner_tf.experiments.sweeps.cell_check import CellCheck
 from bioner_tf.experiments.sweeps.plan import Cell
 from bioner_tf.files import PathLike
 from bioner_tf.runs.collection import Run, read_failure, read_run
@@ -65,7 +66,7 @@ def run_of(sweep_dir: PathLike, cell: Cell) -> Run | None:
         return None
     try:
         return read_run(directory, cell.name)
-    except BionerError:
+    except (BionerError, OSError):
         # Whatever is wrong, bioner-train says it when it is started there.
         return None
 
@@ -73,7 +74,10 @@ def run_of(sweep_dir: PathLike, cell: Cell) -> Run | None:
 def state_of(sweep_dir: PathLike, cell: Cell) -> State:
     """Finds out how far a cell is."""
     run = run_of(sweep_dir, cell)
-    failure = read_failure(Path(sweep_dir) / cell.name)
+    try:
+        failure = read_failure(Path(sweep_dir) / cell.name)
+    except (BionerError, OSError) as error:
+        failure = str(error)
     if run is None:
         return State(error=failure)
     finished = run.finished and run.config.training.epochs == cell.epochs
@@ -81,15 +85,36 @@ def state_of(sweep_dir: PathLike, cell: Cell) -> State:
 
 
 def split_finished(
-    sweep_dir: PathLike, cells: Sequence[Cell], report: Callable[[str], None]
+    sweep_dir: PathLike, cells: Sequence[Cell], check: CellCheck, report: Callable[[str], None]
 ) -> tuple[list[Cell], list[Outcome]]:
-    """Parts what is left to do from what is finished, and tells how much that is.
+    """Separates what is left to do from what is finished, and reports how much that is.
+
+    Args:
+        sweep_dir: The directory of the run directories.
+        cells: All cells.
+        check: Tells whether a finished run is the one that its cell asks for.
+        report: Is given a line for a person.
 
     Returns:
-        The cells that are left, and the outcomes of the others, both in order.
+        The cells that are left, and the outcomes of the others, both in order; ``FAILED`` for a
+        finished run that is another one.
     """
+    check.remember_corpora(cells)
     left = [cell for cell in cells if not state_of(sweep_dir, cell).finished]
-    finished = [Outcome(cell, FINISHED) for cell in cells if cell not in left]
+    outcomes = [ended_outcome(sweep_dir, cell, check) for cell in cells if cell not in left]
+    finished = [outcome for outcome in outcomes if outcome.result == FINISHED]
     if finished:
         report(f"{len(finished)} of {len(cells)} cells are finished already")
-    return left, finished
+    for outcome in outcomes:
+        if outcome not in finished:
+            report(str(outcome))
+    return left, outcomes
+
+
+def ended_outcome(sweep_dir: PathLike, cell: Cell, check: CellCheck) -> Outcome:
+    """Returns the outcome of a cell whose trainer ended well: ``FAILED`` if its run is another."""
+    if not state_of(sweep_dir, cell).finished:
+        # A trainer that records nothing that could be compared.
+        return Outcome(cell, FINISHED)
+    difference = check.difference(cell)
+    return Outcome(cell, FAILED, difference) if difference else Outcome(cell, FINISHED)

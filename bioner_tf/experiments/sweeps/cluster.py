@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bioner_tf.errors import BionerError, UsageError
+from bioner_tf.experiments.sweeps.cell_check import CellCheck
 from bioner_tf.experiments.sweeps.cell_process import (
     interrupted_by_sigterm,
     is_trained_by_another,
@@ -153,7 +154,8 @@ def run_cells_on_ray(
     Raises:
         BionerError: Ray is not installed, or there is no cluster at the address.
     """
-    waiting, outcomes = split_finished(sweep_dir, cells, report)
+    check = CellCheck(sweep_dir, data_dir, vectors_dir)
+    waiting, outcomes = split_finished(sweep_dir, cells, check, report)
     root = Path(sweep_dir).absolute()
     for cell in [cell for cell in waiting if is_trained_by_another(root / cell.name)]:
         waiting.remove(cell)

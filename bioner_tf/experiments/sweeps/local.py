@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bioner_tf.experiments.sweeps.cell_check import CellCheck
 from bioner_tf.experiments.sweeps.cell_process import (
     TRAINER,
     CellProcess,
@@ -19,8 +20,8 @@ from bioner_tf.experiments.sweeps.cell_process import (
 from bioner_tf.experiments.sweeps.cell_state import (
     BUSY,
     FAILED,
-    FINISHED,
     Outcome,
+    ended_outcome,
     progress_line,
     split_finished,
 )
@@ -71,7 +72,8 @@ def run_cells(
     Returns:
         What came out, in the order in which it did.
     """
-    waiting, outcomes = split_finished(sweep_dir, cells, report)
+    check = CellCheck(sweep_dir, resources.data_dir, resources.vectors_dir)
+    waiting, outcomes = split_finished(sweep_dir, cells, check, report)
     tries = collections.Counter[Cell]()
     slots = _core_slots(resources)
     free = list(range(len(slots)))
@@ -97,7 +99,7 @@ def run_cells(
                     continue
                 error = process.finish()
                 if error is None:
-                    end(Outcome(cell, FINISHED))
+                    end(ended_outcome(sweep_dir, cell, check))
                 elif tries[cell] <= resources.retries:
                     report(progress_line("retrying", cell, error))
                     waiting.append(cell)

@@ -48,6 +48,17 @@ class Cell:
         """How many epochs it has when it is finished."""
         return int(dict(self.flags)["epochs"])
 
+    @property
+    def types(self) -> dict[str, tuple[str, ...]]:
+        """The entity types that are kept, by corpus; what is not limited is not there."""
+        corpus, _, types = (self.flag("types") or "").rpartition(":")
+        return {corpus: tuple(types.split("+"))} if corpus else {}
+
+    def vectors_path(self, vectors_dir: str) -> str:
+        """The file of word vectors; "" for random ones."""
+        name = self.flag("vectors")
+        return os.path.join(vectors_dir, name) if name else ""
+
     def arguments(self, data_dir: str, vectors_dir: str, run_dir: str) -> list[str]:
         """The command line of ``bioner-train``, without the program.
 
@@ -63,8 +74,7 @@ class Cell:
             "run_dir": run_dir,
             **dict(self.flags),
         }
-        if given["vectors"]:
-            given["vectors"] = os.path.join(vectors_dir, given["vectors"])
+        given["vectors"] = self.vectors_path(vectors_dir)
         return [f"--{name}={value}" for name, value in given.items()]
 
 

@@ -250,3 +250,13 @@ def test_a_legend_of_all_structures_fits_into_a_single_panel() -> None:
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.x1
+
+
+def test_runs_on_other_versions_of_a_corpus_are_other_rows_and_the_page_says_so(tmp_path):
+    for seed, version in ((1, "old"), (2, "old"), (3, "new")):
+        run = write_run(tmp_path / f"s{seed}", seed=seed)
+        (run / "corpora.json").write_text(json.dumps({"main": {"train": version}}))
+    page = page_of(tmp_path)
+    assert "These runs read different versions of `main`." in page
+    header, *rows = rows_of(page, "main")
+    assert sorted(row[header.index("seeds")] for row in rows) == ["1", "2"]

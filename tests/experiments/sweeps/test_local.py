@@ -10,14 +10,17 @@ import time
 
 import pytest
 
+from bioner_tf.corpora.corpus import fingerprint, read_corpus
 from bioner_tf.errors import UsageError
 from bioner_tf.experiments.sweeps.cell_state import BUSY, FAILED, FINISHED, State, state_of
 from bioner_tf.experiments.sweeps.estimate import Estimator, measure_corpus
+from bioner_tf.experiments.sweeps.listing import list_cells
 from bioner_tf.experiments.sweeps.local import Resources, run_cells
 from bioner_tf.experiments.sweeps.plan import Cell, Plan, parse_shard, select_cells
 from bioner_tf.runs.collection import collect_runs
 from tests.helpers import fake_trainer
 from tests.helpers.run_records import write_run
+from tests.helpers.synthetic_corpora import write_corpus as write_synthetic
 
 
 @pytest.fixture
@@ -368,3 +371,82 @@ def test_hours_of_what_was_not_measured(tmp_path):
 def test_cell_without_directory_is_to_do(tmp_path):
     cell = Cell("single_task", ("a",), (("epochs", "2"),))
     assert str(state_of(tmp_path, cell)) == "to do"
+
+
+def finished_run(directory, cell, data_dir, vectors=""):
+    """A finished run of a cell, on the corpora as they are."""
+    run = write_run(directory / cell.name, corpora=cell.corpora, data={"vectors": vectors})
+    splits = read_corpus(data_dir, cell.corpora[0]).splits
+    prints = {name: fingerprint(split.sentences) for name, split in splits.items()}
+    (run / "corpora.json").write_text(json.dumps({cell.corpora[0]: prints}))
+
+
+def test_finished_run_with_other_vectors_is_not_taken_for_the_cell(tmp_path, trainer):
+    write_synthetic(tmp_path / "data", "a")
+    pmc, pubmed = (cells_of("a", vectors=[f"{name}/words.bin"])[0] for name in ("pmc", "pubmed"))
+    sweep = tmp_path / "sweep"
+    finished_run(sweep, pmc, tmp_path / "data", "vectors/pmc/words.bin")
+    resources = Resources(str(tmp_path / "data"), "vectors", trainer=trainer)
+    (outcome,) = run_cells(sweep, [pmc], resources, lambda line: None)
+    assert outcome.result == FINISHED
+    (outcome,) = run_cells(sweep, [pubmed], resources, lambda line: None)
+    assert outcome.result == FAILED
+    assert (
+        "with --vectors=vectors/pmc/words.bin, this sweep has vectors/pubmed/words.bin"
+        in outcome.error
+    )
+    listed = list_cells(sweep, [pubmed], resources.data_dir, "vectors")
+    assert "another run" in listed
+    assert listed.endswith("give another --sweep_dir")
+    # Moved from another machine.
+    finished_run(sweep, pmc, tmp_path / "data", "/mnt/elsewhere/pmc/words.bin")
+    (outcome,) = run_cells(sweep, [pmc], resources, lambda line: None)
+    assert outcome.result == FINISHED
+
+
+def test_finished_run_on_other_corpora_is_not_taken_for_the_cell(tmp_path, trainer):
+    data = tmp_path / "data"
+    write_synthetic(data, "a")
+    (cell,) = cells_of("a")
+    finished_run(tmp_path / "sweep", cell, data)
+    resources = Resources(str(data), trainer=trainer)
+    (outcome,) = run_cells(tmp_path / "sweep", [cell], resources, lambda line: None)
+    assert outcome.result == FINISHED
+    with (data / "a/devel.tsv").open("a") as stream:
+        stream.write("\none\tO\n")
+    (outcome,) = run_cells(tmp_path / "sweep", [cell], resources, lambda line: None)
+    assert outcome.result == FAILED
+    assert f"trained when {data / 'a/devel.tsv'} held other sentences or tags" in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("--seeds=nan", "--seeds: expected whole numbers from 0 to 4294967295, got 'nan'"),
+        ("--seeds=1.5", "--seeds: expected whole numbers"),
+        ("--seeds=4294967296", "--seeds: expected whole numbers"),
+        ("--seeds=-1", "--seeds: expected whole numbers"),
+        ("--fractions=nan", "--fractions: expected numbers, got 'nan'"),
+        ("--alphas=inf", "--alphas: expected numbers, got 'inf'"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_in_one_line(tmp_path, given, told):
+    done = run_python(COMMAND, "--mains=a", "--structures=single_task", given, cwd=tmp_path)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    ],
+    ids=["latin-1", "C"],
+)
+def test_a_terminal_that_cannot_show_a_name_gets_its_numbers(tmp_path, environment):
+    given = ["--structures=single_task", "--mains=Žluť", "--epochs=2", "--dry_run"]
+    listed = run_python(COMMAND, *given, cwd=tmp_path, env={**os.environ, **environment})
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "STM_" in listed.stdout
