@@ -23,7 +23,7 @@ from bioner_tf.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from bioner_tf.machine import use_threads
 from bioner_tf.models import build_tagger
 from bioner_tf.training.batches import batch_signature, plan_pass, turn_dataset
-from bioner_tf.training.inputs import Material, gather
+from bioner_tf.training.inputs import TrainingInputs, load_inputs
 from bioner_tf.training.trainer import MultiTaskTrainer
 
 
@@ -50,24 +50,23 @@ def count_padding(lengths: np.ndarray, batch_size: int) -> dict[str, float]:
     }
 
 
-def measure_waiting(material: Material, turns: int) -> dict[str, float]:
+def measure_waiting(inputs: TrainingInputs, turns: int) -> dict[str, float]:
     """Trains for some turns; returns seconds a turn, and the share of them spent waiting."""
-    config = material.config
+    config = inputs.config
     tagger = build_tagger(
         config.model,
-        material.word_table,
-        material.vocabularies.num_characters,
-        material.vocabularies.tags,
+        inputs.vocabularies.sources,
+        inputs.vocabularies.tags,
         config.training.seed,
     )
     trainer = MultiTaskTrainer(tagger, config.training)
-    signature = [{corpus: batch_signature(with_tags=True) for corpus in tagger.corpora}]
+    signature = [{c: batch_signature(tagger.sources, with_tags=True) for c in tagger.corpora}]
     train = tf.function(trainer.train_step, input_signature=signature)
     # The first turns build graphs and fill buffers.
     warm_up = 5
     dataset = turn_dataset(
-        material.encoded_training,
-        material.forms,
+        inputs.encoded_training,
+        inputs.forms,
         config.training.batch_size,
         config.training.seed,
         lambda: range(turns + warm_up),
@@ -97,13 +96,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     use_threads()
     corpora = tuple(options.corpora.split(","))
     model = ModelConfig(structure=options.structure, lstm_units=options.lstm_units)
-    material = gather(RunConfig(DataConfig(options.data_dir, corpora), model, TrainingConfig()))
+    inputs = load_inputs(RunConfig(DataConfig(options.data_dir, corpora), model, TrainingConfig()))
     record: dict[str, Any] = {"machine": harness.machine(), "corpora": corpora}
     record["padding"] = {
-        corpus: count_padding(split.lengths, material.config.training.batch_size)
-        for corpus, split in material.encoded_training.items()
+        corpus: count_padding(split.lengths, inputs.config.training.batch_size)
+        for corpus, split in inputs.encoded_training.items()
     }
-    record.update(measure_waiting(material, options.turns))
+    record.update(measure_waiting(inputs, options.turns))
     print(json.dumps(record["machine"]))
     for corpus, shares in record["padding"].items():
         print(f"{corpus}: {shares['drawn']:.1%} padding; {shares['shuffling']:.1%} by shuffling")

@@ -9,9 +9,12 @@ import tensorflow as tf
 from harness import Task
 
 from bioner_tf.config import ModelConfig, TrainingConfig
-from bioner_tf.layers.features import BiLSTM, SideBySide, ToSentences
+from bioner_tf.corpora.vocabulary import FIRST_ID, Vocabulary
+from bioner_tf.layers.bilstm import BiLSTM, ParallelBiLSTMs, ToSentences
 from bioner_tf.machine import use_threads
 from bioner_tf.models import MultiTaskTagger, build_tagger
+from bioner_tf.sources.characters import CharacterSource
+from bioner_tf.sources.words import WordSource
 from bioner_tf.training.trainer import MultiTaskTrainer
 from contenders import workload
 
@@ -34,7 +37,16 @@ def build_networks(
         precision=precision,
     )
     tags = dict.fromkeys(setting.corpora, workload.TAGS)
-    return config, build_tagger(config, table, workload.NUM_CHARACTERS, tags, seed=1)
+    sources = [
+        WordSource(_entries(setting.num_words), config, table),
+        CharacterSource(_entries(workload.NUM_CHARACTERS), config),
+    ]
+    return config, build_tagger(config, sources, tags, seed=1)
+
+
+def _entries(rows: int) -> Vocabulary:
+    """Makes a vocabulary for a table of so many rows."""
+    return Vocabulary(tuple(map(str, range(rows - FIRST_ID))))
 
 
 def build_training(turns: int, precision: str = "float32", **setting: Any) -> list[Task]:
@@ -58,7 +70,7 @@ def build_bilstms(
 ) -> list[Task]:
     """Returns one pass forward and backward through ``count`` Bi-LSTMs."""
     use_threads()
-    layer = SideBySide([BiLSTM(workload.LSTM_UNITS) for _ in range(count)], precision)
+    layer = ParallelBiLSTMs([BiLSTM(workload.LSTM_UNITS) for _ in range(count)], precision)
     features, lengths = map(tf.constant, workload.make_features(batch_size, length))
     layer.build([features.shape, lengths.shape])
 

@@ -11,9 +11,6 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from bioner_tf.corpora import tags as tag_schemes
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike, write_text_atomically
@@ -21,8 +18,6 @@ from bioner_tf.files import PathLike, write_text_atomically
 PADDING_ID = 0
 UNKNOWN_ID = 1
 FIRST_ID = 2
-
-IntArray = npt.NDArray[np.int32]
 
 _DIGITS_TO_ZERO = {ord(digit): "0" for digit in "123456789"}
 _ASCII_TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -177,57 +172,6 @@ def count_forms(sentences: Iterable[Sequence[str]]) -> collections.Counter[str]:
     for token, count in raw.items():
         counts[normalise_word(token)] += count
     return counts
-
-
-def word_id(vocabulary: Vocabulary, token: str) -> int:
-    """Looks a raw token up: by its normalised form, else that in lower case, else the unknown."""
-    index = vocabulary.index
-    form = normalise_word(token)
-    position = index.get(form)
-    if position is None:
-        position = index.get(lower_word(form))
-    return UNKNOWN_ID if position is None else position + FIRST_ID
-
-
-def character_ids(vocabulary: Vocabulary, token: str, max_characters: int) -> list[int]:
-    """Looks up the first ``max_characters`` code points of a raw token, digits and case kept."""
-    index = vocabulary.index
-    unknown = UNKNOWN_ID - FIRST_ID
-    return [index.get(character, unknown) + FIRST_ID for character in token[:max_characters]]
-
-
-def encode_words(vocabulary: Vocabulary, tokens: Sequence[str]) -> IntArray:
-    """Looks up raw tokens.
-
-    Args:
-        vocabulary: Of words.
-        tokens: n tokens; for a whole corpus, pass each distinct one once.
-
-    Returns:
-        int32 (n,).
-    """
-    return np.array([word_id(vocabulary, token) for token in tokens], dtype=np.int32)
-
-
-def encode_characters(
-    vocabulary: Vocabulary, tokens: Sequence[str], max_characters: int
-) -> IntArray:
-    """Looks up the characters of raw tokens.
-
-    Args:
-        vocabulary: Of characters.
-        tokens: n tokens; for a whole corpus, pass each distinct one once.
-        max_characters: Characters of a token beyond so many are ignored.
-
-    Returns:
-        int32 (n, max_characters), padded on the right with 0.
-    """
-    rows = [character_ids(vocabulary, token, max_characters) for token in tokens]
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    ids = np.full((len(rows), max_characters), PADDING_ID, dtype=np.int32)
-    # Row by row, the places that are not padding take all ids in a row.
-    ids[np.arange(max_characters) < lengths[:, np.newaxis]] = [i for row in rows for i in row]
-    return ids
 
 
 def _is_writable(entry: str) -> bool:

@@ -1,4 +1,4 @@
-"""What makes shared features shared: a discriminator to deceive, and a distance to private ones."""
+"""The adversarial structure's losses: a corpus discriminator, and likeness to private features."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tensorflow import keras
 
 @tf.custom_gradient
 def reverse_gradient(inputs: tf.Tensor):
-    """Gives the inputs back, and their gradient with the opposite sign.
+    """Returns the inputs unchanged, and reverses the sign of the gradient.
 
     Source: paper, reference 29 (Ganin and Lempitsky), the gradient reversal layer.
     """
@@ -16,7 +16,7 @@ def reverse_gradient(inputs: tf.Tensor):
 
 
 class Discriminator(keras.layers.Layer):
-    """Tells from which corpus a sentence is; what feeds it is trained to leave it in the dark.
+    """Classifies sentences by corpus; the features below it are trained to make it fail.
 
     Args:
         num_corpora: Number of corpora.
@@ -36,9 +36,9 @@ class Discriminator(keras.layers.Layer):
             corpus: The number of the corpus that the sentences are from.
 
         Returns:
-            float32 (batch,): -log of the probability of that corpus, in nats, by the features of
-            the last real token (s_T). The gradient is the loss's own for the discriminator's
-            weights and the opposite for the features.
+            float32 (batch,): -log of the probability of that corpus, in nats, from the features of
+            the last real token (s_T). The gradient is reversed for the features, and normal for
+            the discriminator's weights.
         """
         features, lengths = inputs
         last = tf.gather(features, lengths - 1, axis=1, batch_dims=1)  # (batch, units)
@@ -48,7 +48,7 @@ class Discriminator(keras.layers.Layer):
 
 
 class Difference(keras.layers.Layer):
-    """How alike shared and private features are, sentence by sentence.
+    """The likeness of shared and private features, for each sentence.
 
     Source: paper, Eq. 14.
     """

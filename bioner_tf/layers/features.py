@@ -1,18 +1,14 @@
-"""The layers that the sharing structures are assembled from.
+"""Dropout that a resumed run repeats, and the character CNN.
 
-Sequences lie batch first with padding on the right, and no layer lets padding change a result. What
-``SideBySide`` returns has none: all real tokens, which ``ToSentences`` pads again.
+The batch is the first dimension, padding is on the right, and padding never changes a result.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import tensorflow as tf
 from tensorflow import keras
-
-from bioner_tf.layers.recurrence import arrange_steps, run_lstm
 
 
 def sequence_mask(lengths: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
@@ -30,14 +26,14 @@ def uniform_embedding(dim: int) -> keras.initializers.Initializer:
 
 
 class SeededDropout(keras.layers.Layer):
-    """Dropout whose mask is a function of (seed, updates so far): a resumed run draws it again.
+    """Dropout whose mask is a function of (seed, updates so far), so that a resumed run repeats it.
 
-    A value is dropped by eight random bits, so the rate is rounded to a multiple of 1/256.
+    Eight random bits decide about each value, so the rate is rounded to a multiple of 1/256.
 
     Args:
         rate: Probability in [0, 1) that a value is dropped; the others are scaled by 1/(1-rate).
-        seed: Two whole numbers, different for every place of dropout in a model and every run.
-        updates: int64 scalar variable that no two training steps find at the same value.
+        seed: The seed of the run and the number of this dropout layer in the model.
+        updates: int64 scalar variable with another value in every training step.
     """
 
     def __init__(self, rate: float, seed: tuple[int, int], updates: tf.Variable, **kwargs):
@@ -45,11 +41,11 @@ class SeededDropout(keras.layers.Layer):
         # How many of the 256 values of eight bits drop.
         self._dropped = min(round(256 * rate), 255)
         self._seed = seed
-        # Not an attribute of the layer's own: Keras would count it among its weights.
+        # A function, because Keras would count a variable among the layer's weights.
         self._updates = lambda: updates
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Drops values while training; gives the inputs back otherwise."""
+        """Drops values in training; returns the inputs otherwise."""
         if not training or self._dropped == 0:
             return inputs
         seed = tf.random.experimental.stateless_fold_in(
@@ -71,8 +67,8 @@ def _random_bytes(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 class CharCNN(keras.layers.Layer):
     """A word's vector from its characters: convolution, maximum over the positions, tanh.
 
-    A form of ``n`` characters has ``n + width - 1`` positions: it is padded with ``width - 1``
-    zeros on both sides. The maximum is over these only, so that a longer neighbour changes nothing.
+    A form of ``n`` characters is padded with ``width - 1`` zeros on both sides, which gives
+    ``n + width - 1`` positions. Only these count, so other forms of the batch change nothing.
 
     Args:
         num_characters: Rows of the character table (padding and unknown included).
@@ -102,12 +98,12 @@ class CharCNN(keras.layers.Layer):
         self.dropout = dropout
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Encodes each distinct form once and hands the result to its tokens.
+        """Encodes each distinct form once and copies the result to its tokens.
 
         Args:
             inputs: The forms' characters, int32 (forms, max_chars), padded with 0, and the form of
                 each token, int32 (batch, time).
-            training: Whether dropout is on; its mask is drawn for a form, not for each token.
+            training: Whether dropout is on; its mask is drawn once for a form, not for each token.
 
         Returns:
             float32 (batch, time, filters).
@@ -122,132 +118,3 @@ class CharCNN(keras.layers.Layer):
         real = tf.sequence_mask(lengths + margin, tf.shape(windows)[1])[:, :, None]
         windows = tf.where(real, windows, windows.dtype.min)
         return tf.gather(tf.tanh(tf.reduce_max(windows, axis=1)), form_ids)
-
-
-class BiLSTM(keras.layers.Layer):
-    """The weights of one Bi-LSTM: those of ``keras.layers.Bidirectional(LSTM)``.
-
-    Orthogonal recurrent weights, Glorot-uniform input weights, forget bias 1. ``SideBySide`` runs
-    it.
-
-    Args:
-        units: Units in each direction.
-
-    Source: paper, "Bi-directional long short-term memory".
-    """
-
-    def __init__(self, units: int, **kwargs):
-        super().__init__(**kwargs)
-        self.units = units
-        self.bidirectional = keras.layers.Bidirectional(
-            keras.layers.LSTM(units, return_sequences=True), name="bidirectional"
-        )
-
-    def build(self, input_shape: tf.TensorShape) -> None:
-        """Makes the weights for inputs (batch, time, features)."""
-        self.bidirectional.build(input_shape)
-        super().build(input_shape)
-
-    @property
-    def directions(self) -> tuple[keras.layers.Layer, keras.layers.Layer]:
-        """The LSTM cells, forward and backward, with their kernel, recurrent kernel and bias."""
-        return (self.bidirectional.forward_layer.cell, self.bidirectional.backward_layer.cell)
-
-
-class SideBySide(keras.layers.Layer):
-    """Runs several Bi-LSTMs over the same inputs; none waits for another.
-
-    On a GPU a training step runs Keras's cuDNN LSTM instead: the same variables, the same numbers.
-
-    Args:
-        bilstms: The Bi-LSTMs.
-        precision: What their matmuls take and give: "float32" or "bfloat16", which a processor that
-            has it (``processor.supports_bfloat16``) multiplies faster. Weights, gates, cell states
-            and the outputs are float32 either way. Keras's LSTM on a GPU takes float32 only.
-    """
-
-    def __init__(self, bilstms: Sequence[BiLSTM], precision: str = "float32", **kwargs):
-        super().__init__(**kwargs)
-        self.bilstms = list(bilstms)
-        self._precision = tf.as_dtype(precision)
-
-    def build(self, input_shape: Sequence[tf.TensorShape]) -> None:
-        """Makes the weights of those that have none yet."""
-        for bilstm in self.bilstms:
-            if not bilstm.built:
-                bilstm.build(input_shape[0])
-        super().build(input_shape)
-
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
-        """Runs the Bi-LSTMs.
-
-        Args:
-            inputs: Features, float32 (batch, time, features), and lengths, int32 (batch,).
-            training: Whether a gradient is wanted: what it needs is kept only then, and only then a
-                GPU's own LSTM is used, so that an exported graph runs everywhere.
-
-        Returns:
-            For each Bi-LSTM the hidden states of all real tokens, forward then backward, float32
-            (tokens, 2 * units). ``ToSentences`` knows whose they are.
-        """
-        features, lengths = inputs
-        steps = arrange_steps(lengths)
-        if training and tf.config.list_physical_devices("GPU"):
-            mask = tf.sequence_mask(lengths, tf.shape(features)[1])
-            padded = (bilstm.bidirectional(features, mask=mask) for bilstm in self.bilstms)
-            return [tf.gather_nd(hidden, steps.cells) for hidden in padded]
-        tokens = steps.gather(features)
-        outputs = []
-        for bilstm in self.bilstms:
-            hidden = [
-                run_lstm(
-                    tokens,
-                    steps,
-                    cell.kernel,
-                    cell.recurrent_kernel,
-                    cell.bias,
-                    training=training,
-                    backward=backward,
-                    precision=self._precision,
-                )
-                for cell, backward in zip(bilstm.directions, (False, True))
-            ]
-            outputs.append(tf.concat(hidden, axis=-1))
-        return outputs
-
-
-class ToSentences(keras.layers.Layer):
-    """Puts what ``SideBySide`` returned, or what was made of it, back into sentences."""
-
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Scatters tokens.
-
-        Args:
-            inputs: Tokens, float32 (tokens, width), and the lengths that ``SideBySide`` was called
-                with, int32 (batch,).
-
-        Returns:
-            float32 (batch, time, width), as long as the longest sentence; 0 on padding.
-        """
-        tokens, lengths = inputs
-        return arrange_steps(lengths).scatter(tokens)
-
-
-class GatedInteraction(keras.layers.Layer):
-    """The gate of one corpus: the others' features tell how much of its private features passes.
-
-    G_k = P_k * sigmoid(sum over j != k of W_{j->k} P_j + b_k): with two corpora the paper's own.
-
-    Source: paper, Eq. 18 and 19.
-    """
-
-    def build(self, input_shape: Sequence[tf.TensorShape]) -> None:
-        """Makes W (the W_{j->k} stacked) and b for inputs [own, *others]."""
-        self.gate = keras.layers.Dense(input_shape[0][-1], activation="sigmoid", name="gate")
-        self.gate.build((None, sum(shape[-1] for shape in input_shape[1:])))
-        super().build(input_shape)
-
-    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Gates the first of ``inputs``, each float32 (..., units), by the others."""
-        own, *others = inputs
-        return own * self.gate(tf.concat(others, axis=-1))

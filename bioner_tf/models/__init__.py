@@ -1,10 +1,11 @@
-"""The sharing structures, one module each; ``build_tagger`` is their only registry."""
+"""The paper's sharing structures, one module each, and ``build_tagger``, which builds any of them.
+
+Uses ``sources`` and ``layers``; imported by ``training`` and above.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-import numpy as np
 
 from bioner_tf.config import ModelConfig
 from bioner_tf.models import (
@@ -14,7 +15,8 @@ from bioner_tf.models import (
     shared_private,
     single_task,
 )
-from bioner_tf.models.builder import MultiTaskTagger, Parts
+from bioner_tf.models.builder import MultiTaskTagger, TaggerBuilder
+from bioner_tf.sources.base import Source
 
 _STRUCTURES = {
     "single_task": single_task.build,
@@ -27,22 +29,20 @@ _STRUCTURES = {
 
 def build_tagger(
     config: ModelConfig,
-    word_table: np.ndarray,
-    num_characters: int,
+    sources: Sequence[Source],
     tags: Mapping[str, Sequence[str]],
     seed: int,
 ) -> MultiTaskTagger:
-    """Builds the networks of a tagger, one a corpus, that share what their structure shares.
+    """Builds the networks of a tagger, one for each corpus, with the layers that they share.
 
     Args:
         config: The structure and its sizes.
-        word_table: float32 (words, word_dim), the initial word vectors; row 0 is padding.
-        num_characters: Rows of the character table, padding and unknown included.
+        sources: What the networks read about a token.
         tags: The tags of each corpus, the main corpus first.
         seed: Of the initial weights and of dropout.
 
     Returns:
         The tagger.
     """
-    parts = Parts(config, word_table, num_characters, tags, seed)
-    return parts.assemble(_STRUCTURES[config.structure](parts))
+    builder = TaggerBuilder(config, sources, tags, seed)
+    return builder.assemble(_STRUCTURES[config.structure](builder))

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 from tensorflow import keras
 
-from bioner_tf.layers.features import GatedInteraction
-from bioner_tf.models.builder import Outputs, Parts
+from bioner_tf.layers.gate import GatedInteraction
+from bioner_tf.models.builder import Outputs, TaggerBuilder
 
 
-def build(parts: Parts) -> Outputs:
+def build(builder: TaggerBuilder) -> Outputs:
     """Wires V_k = G_k ⊕ S for every corpus k.
 
-    All private Bi-LSTMs run for every corpus, so a step for one corpus trains those of the others,
-    too: their features pass through its gate.
+    All private Bi-LSTMs run for every corpus. A step for one corpus therefore trains those of the
+    others, too, through its gate.
     """
-    encoders = parts.encoders(["shared", *(f"private.{corpus}" for corpus in parts.corpora)])
+    encoders = builder.encoders(["shared", *(f"private.{corpus}" for corpus in builder.corpora)])
 
-    words = parts.word_representations()
-    shared, *private = parts.encode(words, encoders).values()
-    parts.share([shared, *private])
+    words = builder.word_representations()
+    shared, *private = builder.encode(words, encoders).values()
+    builder.share([shared, *private])
 
     outputs = {}
-    for k, corpus in enumerate(parts.corpora):
+    for k, corpus in enumerate(builder.corpora):
         others = private[:k] + private[k + 1 :]
-        gate = parts.part(f"gate.{corpus}", GatedInteraction(name=f"gate.{corpus}"))
+        gate = builder.part(f"gate.{corpus}", GatedInteraction(name=f"gate.{corpus}"))
         gated = gate([private[k], *others])
         features = keras.layers.Concatenate(name=f"features.{corpus}")([gated, shared])
-        outputs[corpus] = {"emissions": parts.emissions(corpus, features)}
+        outputs[corpus] = {"emissions": builder.emissions(corpus, features)}
     return outputs

@@ -1,19 +1,19 @@
-"""Everything but the CRFs is shared by all corpora.
+"""All corpora share everything except the CRFs.
 
 Source: paper, "Fully-shared multi-task model (FS-MTM)" and its figure 3.
 """
 
 from __future__ import annotations
 
-from bioner_tf.models.builder import Outputs, Parts
+from bioner_tf.models.builder import Outputs, TaggerBuilder
 
 
-def build(parts: Parts) -> Outputs:
+def build(builder: TaggerBuilder) -> Outputs:
     """Wires V_k = S for every corpus k."""
-    encoders = parts.encoders(["shared"])
+    encoders = builder.encoders(["shared"])
 
-    words = parts.word_representations()
-    (shared,) = parts.encode(words, encoders).values()
-    parts.share([shared])
+    words = builder.word_representations()
+    (shared,) = builder.encode(words, encoders).values()
+    builder.share([shared])
 
-    return {corpus: {"emissions": parts.emissions(corpus, shared)} for corpus in parts.corpora}
+    return {corpus: {"emissions": builder.emissions(corpus, shared)} for corpus in builder.corpora}

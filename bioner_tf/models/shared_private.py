@@ -1,4 +1,4 @@
-"""A shared Bi-LSTM for all corpora, and a private one for each.
+"""One shared Bi-LSTM for all corpora, and a private one for each.
 
 Source: paper, "Shared-private multi-task model (SP-MTM)" and its figure 4.
 """
@@ -8,27 +8,29 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow import keras
 
-from bioner_tf.models.builder import Outputs, Parts
+from bioner_tf.models.builder import Outputs, TaggerBuilder
 
 
-def build(parts: Parts) -> Outputs:
+def build(builder: TaggerBuilder) -> Outputs:
     """Wires V_k = P_k ⊕ S for every corpus k."""
     return {
         corpus: {"emissions": emissions}
-        for corpus, (emissions, _, _) in wire_shared_private(parts).items()
+        for corpus, (emissions, _, _) in wire_shared_private(builder).items()
     }
 
 
-def wire_shared_private(parts: Parts) -> dict[str, tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+def wire_shared_private(
+    builder: TaggerBuilder,
+) -> dict[str, tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
     """Returns for every corpus k its emissions, S and P_k; no other private Bi-LSTM runs."""
-    encoders = parts.encoders(["shared", *(f"private.{corpus}" for corpus in parts.corpora)])
+    encoders = builder.encoders(["shared", *(f"private.{corpus}" for corpus in builder.corpora)])
 
-    words = parts.word_representations()
+    words = builder.word_representations()
 
     wired = {}
-    for corpus in parts.corpora:
+    for corpus in builder.corpora:
         active = {name: encoders[name] for name in ("shared", f"private.{corpus}")}
-        shared, private = parts.encode(words, active).values()
+        shared, private = builder.encode(words, active).values()
         features = keras.layers.Concatenate(name=f"features.{corpus}")([private, shared])
-        wired[corpus] = (parts.emissions(corpus, features), shared, private)
+        wired[corpus] = (builder.emissions(corpus, features), shared, private)
     return wired

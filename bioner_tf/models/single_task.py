@@ -5,15 +5,15 @@ Source: paper, "Baseline single-task model (STM)" and its figure 2.
 
 from __future__ import annotations
 
-from bioner_tf.models.builder import Outputs, Parts
+from bioner_tf.models.builder import Outputs, TaggerBuilder
 
 
-def build(parts: Parts) -> Outputs:
+def build(builder: TaggerBuilder) -> Outputs:
     """Wires V = P."""
-    (corpus,) = parts.corpora
-    private = parts.encoders([f"private.{corpus}"])
+    (corpus,) = builder.corpora
+    private = builder.encoders([f"private.{corpus}"])
 
-    words = parts.word_representations()
-    (encoded,) = parts.encode(words, private).values()
+    words = builder.word_representations()
+    (encoded,) = builder.encode(words, private).values()
 
-    return {corpus: {"emissions": parts.emissions(corpus, encoded)}}
+    return {corpus: {"emissions": builder.emissions(corpus, encoded)}}

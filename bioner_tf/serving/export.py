@@ -100,6 +100,6 @@ def _describe(tagger: ServedTagger, names: Sequence[Mapping[str, str]]) -> dict[
             }
             for corpus, corpus_names in zip(tagger.corpora, names)
         ],
-        "max_characters": tagger.max_characters,
+        **{name: v for source in tagger.sources for name, v in source.describe().items()},
         "max_sentence_tokens": tagger.max_sentence_tokens,
     }

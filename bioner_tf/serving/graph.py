@@ -1,8 +1,8 @@
 """The graph of a tagger: its variables and tables, and the signatures on them.
 
-It is built from a :class:`ServedTagger`: a function from ids to features, for each corpus its tags
-and a function from features to potentials, and two vocabulary files. ``bioner_tf.serving`` explains
-how the parts fit together.
+It is built from a :class:`ServedTagger`: the feature sources, a function from their inputs to
+features, and for each corpus its tags and a function from features to potentials.
+``bioner_tf.serving`` explains how the parts fit together.
 
 Signatures (every output is dense with the batch in dimension 0; offsets count Unicode code points,
 half-open; ``bioner_tf.text`` defines characters, tokens and sentences):
@@ -29,24 +29,22 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from bioner_tf.corpora import tags as tag_tables
-from bioner_tf.corpora.vocabulary import FIRST_ID, PADDING_ID
-from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
 from bioner_tf.layers import decoding
 from bioner_tf.serving.packing import PackedWeights, TracedFunction
+from bioner_tf.sources.base import FORM_IDS, LENGTHS, Source, network_specs
 from bioner_tf.text.segmentation import Tokens, cut_sentences, encode, split_sentences, tokenise
 
 # Tokens, padding included, that go through a network at once. Larger is no faster on a CPU.
 _CHUNK_TOKENS = 4096
 
-# word_ids, lengths, char_ids, form_ids -> features: see ServedTagger.
-Encode = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], Sequence[tf.Tensor]]
+# The inputs of a network by name -> features: see ServedTagger.
+Encode = Callable[[Mapping[str, tf.Tensor]], Sequence[tf.Tensor]]
 # features, lengths -> potentials: see ServedCorpus.
 Score = Callable[[Sequence[tf.Tensor], tf.Tensor], tf.Tensor]
 Outputs = Mapping[str, tf.Tensor]
@@ -74,24 +72,20 @@ class ServedTagger:
     """What the export needs to know of a tagger.
 
     Attributes:
-        encode: Encodes a batch of sentences as far as that is the same for all corpora: called as
-            ``encode(word_ids, lengths, char_ids, form_ids)`` with int32 tensors ``(batch, time)``,
-            ``(batch,)``, ``(forms, max_characters)``, ``(batch, time)``, it returns features, each
-            float32, of whatever shape ``score`` takes. Lengths are at least 1, the longest is
-            ``time``; row 0 of ``char_ids`` is that of padding.
+        encode: The part of the network that all corpora have in common: called with the inputs that
+            ``sources.base.network_specs`` declares, it returns features, each float32, of any shape
+            that ``score`` takes. Lengths are at least 1, the longest is ``time``.
         corpora: At least one; the first is the main corpus.
-        words_path: The vocabulary of words: one a line, id = line number (from 0) + 2.
-        characters_path: The vocabulary of characters, likewise.
-        max_characters: Characters of a token beyond so many are ignored, at least 1.
+        sources: What the network reads about a token.
+        vocabulary_dir: The directory of the sources' vocabulary files.
         max_sentence_tokens: Longer sentences are cut, at least 1.
         metadata: What else is told about the tagger (scores, training settings), for JSON.
     """
 
     encode: Encode
     corpora: Sequence[ServedCorpus]
-    words_path: PathLike
-    characters_path: PathLike
-    max_characters: int
+    sources: Sequence[Source]
+    vocabulary_dir: PathLike
     max_sentence_tokens: int = 256
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -117,18 +111,13 @@ def signature_names(corpora: Sequence[str]) -> list[dict[str, str]]:
     return [{"text": f"tag_text_{s}", "tokens": f"tag_tokens_{s}"} for s in suffixes]
 
 
-# What ``encode`` takes.
-_ENCODE_SPEC = [
-    tf.TensorSpec(shape, tf.int32) for shape in ([None] * 2, [None], [None] * 2, [None] * 2)
-]
-
-
 class TaggerGraph(tf.Module):
     """What is saved: variables and look-up tables. The functions on them are the signatures."""
 
     def __init__(self, tagger: ServedTagger):
         super().__init__(name="tagger")
-        encode = TracedFunction(tagger.encode, _ENCODE_SPEC)
+        encode_spec = [network_specs(tagger.sources)]
+        encode = TracedFunction(tagger.encode, encode_spec)
         score_spec = [
             [tf.TensorSpec(features.shape, features.dtype) for features in encode.concrete.outputs],
             tf.TensorSpec([None], tf.int32),
@@ -136,60 +125,10 @@ class TaggerGraph(tf.Module):
         scores = [TracedFunction(corpus.score, score_spec) for corpus in tagger.corpora]
         self.weights = PackedWeights([encode, *scores])
         # A function by itself, so that the saved graph holds it once and not for every corpus.
-        self.encode = tf.function(self.weights.bind(encode), input_signature=_ENCODE_SPEC)
+        self.encode = tf.function(self.weights.bind(encode), input_signature=encode_spec)
         self.score = [self.weights.bind(score) for score in scores]
-        self.words = _line_table(tagger.words_path)
-        self.characters = _line_table(tagger.characters_path)
-        self.max_characters = tagger.max_characters
+        self.sources = [source.graph_encoder(tagger.vocabulary_dir) for source in tagger.sources]
         self.max_sentence_tokens = tagger.max_sentence_tokens
-
-    def word_ids(self, forms: tf.Tensor) -> tf.Tensor:
-        """Looks words up as ``vocabulary.word_id`` does.
-
-        Args:
-            forms: string (forms,).
-
-        Returns:
-            int32 (forms,).
-        """
-        words = tf.strings.regex_replace(forms, "[0-9]", "0")
-        lines = self.words.lookup(words)
-        lines = tf.where(lines < 0, self.words.lookup(tf.strings.lower(words)), lines)
-        return tf.cast(lines, tf.int32) + FIRST_ID
-
-    def character_ids(self, forms: tf.Tensor) -> tf.Tensor:
-        """Looks characters up as ``vocabulary.character_ids`` does, after a row for padding.
-
-        Args:
-            forms: string (forms,).
-
-        Returns:
-            int32 (1 + forms, max_characters), padded with 0.
-        """
-        # No character takes more than four bytes; a token may take millions.
-        heads = tf.strings.substr(forms, 0, 4 * self.max_characters)
-        decoded = tf.strings.unicode_decode(heads, "UTF-8", errors="replace")
-        places = tf.range(tf.size(decoded.values, out_type=tf.int64))
-        characters = encode(decoded.values, places, places + 1)
-        ids = decoded.with_values(tf.cast(self.characters.lookup(characters), tf.int32) + FIRST_ID)
-        ids = ids.to_tensor(PADDING_ID, shape=[None, self.max_characters])
-        return tf.pad(ids, [[1, 0], [0, 0]], constant_values=PADDING_ID)
-
-
-def _line_table(path: PathLike) -> tf.lookup.StaticHashTable:
-    """A table from a file's lines to their numbers, -1 for others; the file becomes an asset."""
-    if not Path(path).stat().st_size:
-        # TensorFlow could save such a table, but not load it.
-        raise BionerError(f"{path}: expected a vocabulary of at least one entry, got none")
-    initializer = tf.lookup.TextFileInitializer(
-        str(path),
-        key_dtype=tf.string,
-        key_index=tf.lookup.TextFileIndex.WHOLE_LINE,
-        value_dtype=tf.int64,
-        value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
-    )
-    # -1 + FIRST_ID is the id of the unknown.
-    return tf.lookup.StaticHashTable(initializer, default_value=-1)
 
 
 class _TagTables(NamedTuple):
@@ -220,14 +159,12 @@ class _Sentences(NamedTuple):
         lengths: int64 (sentences,), its tokens.
         form_ids: int32 (tokens,), the form of each token.
         forms: string (forms,), the distinct ones.
-        word_ids: int32 (forms,), the word of each.
     """
 
     starts: tf.Tensor
     lengths: tf.Tensor
     form_ids: tf.Tensor
     forms: tf.Tensor
-    word_ids: tf.Tensor
 
 
 class _Chunk(NamedTuple):
@@ -236,18 +173,12 @@ class _Chunk(NamedTuple):
     Attributes:
         places: int64 (tokens,), the place of each of their tokens among all tokens.
         cells: int64 (tokens, 2), its row and column here.
-        word_ids: int32 (batch, time).
-        lengths: int32 (batch,).
-        char_ids: int32 (forms, max_characters), row 0 for padding.
-        form_ids: int32 (batch, time).
+        inputs: The inputs of the network by name.
     """
 
     places: tf.Tensor
     cells: tf.Tensor
-    word_ids: tf.Tensor
-    lengths: tf.Tensor
-    char_ids: tf.Tensor
-    form_ids: tf.Tensor
+    inputs: Mapping[str, tf.Tensor]
 
 
 class _SharedSteps:
@@ -276,7 +207,7 @@ class _SharedSteps:
         return tokens, split_sentences(tokens)
 
     def _arrange(self, forms: tf.Tensor, begins_sentence: tf.Tensor) -> _Sentences:
-        """Cuts sentences that are too long, sorts them by length and looks their words up."""
+        """Cuts sentences that are too long, and sorts sentences by length."""
         begins_sentence = cut_sentences(begins_sentence, self._graph.max_sentence_tokens)
         starts = tf.where(begins_sentence)[:, 0]  # (sentences,)
         lengths = tf.concat([starts[1:], [tf.size(forms, out_type=tf.int64)]], axis=0)
@@ -289,7 +220,6 @@ class _SharedSteps:
             lengths=tf.gather(lengths, order),
             form_ids=form_ids,
             forms=distinct,
-            word_ids=self._graph.word_ids(distinct),
         )
 
     def _take_chunk(self, sentences: _Sentences, first: tf.Tensor) -> _Chunk:
@@ -304,16 +234,13 @@ class _SharedSteps:
         cells = tf.where(is_token)
         places = tf.boolean_mask(starts[:, tf.newaxis] + offsets, is_token)
         forms, form_of_token = tf.unique(tf.gather(sentences.form_ids, places))
-        word_of_token = tf.gather(tf.gather(sentences.word_ids, forms), form_of_token)
+        forms = tf.gather(sentences.forms, forms)
         shape = tf.shape(is_token, out_type=tf.int64)
-        return _Chunk(
-            places=places,
-            cells=cells,
-            word_ids=tf.scatter_nd(cells, word_of_token, shape),
-            lengths=tf.cast(lengths, tf.int32),
-            char_ids=self._graph.character_ids(tf.gather(sentences.forms, forms)),
-            form_ids=tf.scatter_nd(cells, form_of_token + 1, shape),
-        )
+        form_ids = tf.scatter_nd(cells, form_of_token + 1, shape)
+        inputs = {LENGTHS: tf.cast(lengths, tf.int32), FORM_IDS: form_ids}
+        for source in self._graph.sources:
+            inputs.update(source(forms, form_ids))
+        return _Chunk(places, cells, inputs)
 
     def _decode(
         self, potentials: tf.Tensor, lengths: tf.Tensor, cells: tf.Tensor, tables: _TagTables
@@ -424,14 +351,15 @@ def _build_corpus_signatures(
             first: tf.Tensor, number: tf.Tensor, *columns: tf.TensorArray
         ) -> tuple[Any, ...]:
             chunk = steps.take_chunk(sentences, first)
-            features = steps.encode(chunk.word_ids, chunk.lengths, chunk.char_ids, chunk.form_ids)
-            potentials = score(features, chunk.lengths)
-            decoded = steps.decode(potentials, chunk.lengths, chunk.cells, tables)
+            lengths = chunk.inputs[LENGTHS]
+            features = steps.encode(chunk.inputs)
+            potentials = score(features, lengths)
+            decoded = steps.decode(potentials, lengths, chunk.cells, tables)
             written = (
                 column.write(number, values)
                 for column, values in zip(columns, (chunk.places, *decoded))
             )
-            return (first + tf.size(chunk.lengths), number + 1, *written)
+            return (first + tf.size(lengths), number + 1, *written)
 
         columns = (
             tf.TensorArray(dtype, 0, dynamic_size=True, infer_shape=False, element_shape=[None])

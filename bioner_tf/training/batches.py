@@ -1,7 +1,7 @@
-"""Corpora to batches: encoded once, drawn at random, batched with sentences of like length.
+"""Corpora to batches: encoded once, drawn at random, batched with sentences of similar length.
 
-Every draw is a function of (seed, corpus, pass over the corpus), so that any turn of a run can be
-made again without the turns before it.
+Every draw depends on (seed, corpus, pass over the corpus) only, so that any turn of a run can be
+repeated without the turns before it.
 """
 
 from __future__ import annotations
@@ -14,60 +14,65 @@ import numpy as np
 import tensorflow as tf
 
 from bioner_tf.corpora.corpus import Sentence
+from bioner_tf.sources.base import FORM_IDS, LENGTHS, TAG_IDS, Arrays, Source, network_specs
 
-# Batches that are filled from one window of shuffled sentences, ordered by length within it.
+# Number of batches that are cut from one window of shuffled sentences, sorted by length.
 _WINDOW = 32
 
-Batch = Mapping[str, np.ndarray]
+Batch = Arrays
 
 
 @dataclasses.dataclass(frozen=True)
 class Forms:
-    """Every distinct token of a run, encoded once; form 0 is padding.
+    """Every distinct token of a run, encoded once by each source; form 0 is padding.
 
     Attributes:
         index: The form's number, 1 or more, by token.
-        word_ids: int32 (forms,).
-        char_ids: int32 (forms, max_characters), padded with 0.
-        char_lengths: int32 (forms,).
+        sources: What the networks read about a token.
+        encoded: For each source its arrays, a row for each form.
     """
 
     index: Mapping[str, int]
-    word_ids: np.ndarray
-    char_ids: np.ndarray
-    char_lengths: np.ndarray
+    sources: Sequence[Source]
+    encoded: Sequence[Arrays]
 
     @classmethod
-    def encode(
-        cls,
-        sentences: Sequence[Sentence],
-        word_ids: Callable[[Sequence[str]], np.ndarray],
-        char_ids: Callable[[Sequence[str]], np.ndarray],
-    ) -> Forms:
-        """Encodes the distinct tokens of ``sentences``.
-
-        Args:
-            sentences: All that the run will ever batch.
-            word_ids: Gives int32 (n,) for n tokens.
-            char_ids: Gives int32 (n, max_characters) for n tokens, padded with 0.
-        """
+    def encode(cls, sentences: Sequence[Sentence], sources: Sequence[Source]) -> Forms:
+        """Encodes the distinct tokens of all sentences that the run will ever batch."""
         tokens = list(dict.fromkeys(token for sentence in sentences for token in sentence.tokens))
-        characters = np.pad(char_ids(tokens), ((1, 0), (0, 0)))
         return cls(
             index={token: number for number, token in enumerate(tokens, start=1)},
-            word_ids=np.pad(word_ids(tokens), (1, 0)),
-            char_ids=characters,
-            char_lengths=np.count_nonzero(characters, axis=1).astype(np.int32),
+            sources=sources,
+            encoded=[
+                {
+                    name: np.pad(values, [(1, 0)] + [(0, 0)] * (values.ndim - 1))
+                    for name, values in source.encode_forms(tokens).items()
+                }
+                for source in sources
+            ],
         )
+
+    def make_batch(self, forms: np.ndarray, form_ids: np.ndarray) -> dict[str, np.ndarray]:
+        """Makes the inputs of all sources.
+
+        Args:
+            forms: int (n,), the forms of the batch, that of padding first.
+            form_ids: int32 (batch, time), for each token the position of its form in ``forms``.
+        """
+        inputs: dict[str, np.ndarray] = {}
+        for source, encoded in zip(self.sources, self.encoded):
+            rows = {name: values[forms] for name, values in encoded.items()}
+            inputs.update(source.make_batch(rows, form_ids))
+        return inputs
 
 
 @dataclasses.dataclass(frozen=True)
 class EncodedSplit:
-    """The sentences of a split as numbers, one after the other in flat arrays.
+    """The sentences of a split as numbers, concatenated in flat arrays.
 
     Attributes:
         form_ids: int32 (tokens,).
-        tag_ids: int32 (tokens,); None where no loss is wanted.
+        tag_ids: int32 (tokens,); None where no loss is computed.
         offsets: int64 (sentences + 1,), where each sentence starts.
     """
 
@@ -79,7 +84,7 @@ class EncodedSplit:
     def encode(
         cls, sentences: Sequence[Sentence], forms: Forms, tags: Sequence[str] | None = None
     ) -> EncodedSplit:
-        """Encodes ``sentences``, their tags too where the corpus's ``tags`` are given."""
+        """Encodes ``sentences``, and their tags if the corpus's ``tags`` are given."""
         index = forms.index
         tag_ids = None
         if tags is not None:
@@ -100,27 +105,23 @@ class EncodedSplit:
         """Makes a batch of the sentences ``rows``.
 
         Returns:
-            ``word_ids``, ``form_ids`` and, where tags are known, ``tag_ids``, int32 (batch, time),
-            0 on padding; ``lengths`` int32 (batch,); ``char_ids`` int32 (forms, max_chars), each
-            distinct token of the batch once behind the padding form.
+            What ``batch_signature`` declares, ``tag_ids`` only where tags are known; 0 on padding.
+            Each distinct token of the batch is one form, after form 0 for padding.
         """
         lengths = self.lengths[rows]
         real = np.arange(lengths.max()) < lengths[:, None]
         positions = (self.offsets[rows, None] + np.arange(lengths.max()))[real]
-        global_forms = np.zeros(real.shape, np.int32)
-        global_forms[real] = self.form_ids[positions]
-        distinct, form_ids = np.unique(global_forms[real], return_inverse=True)
-        distinct = np.concatenate([[0], distinct])
+        distinct, form_of_token = np.unique(self.form_ids[positions], return_inverse=True)
+        form_ids = np.zeros(real.shape, np.int32)
+        form_ids[real] = form_of_token + 1
         batch = {
-            "word_ids": forms.word_ids[global_forms],
-            "lengths": lengths.astype(np.int32),
-            "char_ids": forms.char_ids[distinct, : forms.char_lengths[distinct].max()],
-            "form_ids": np.zeros(real.shape, np.int32),
+            LENGTHS: lengths.astype(np.int32),
+            FORM_IDS: form_ids,
+            **forms.make_batch(np.concatenate([[0], distinct]), form_ids),
         }
-        batch["form_ids"][real] = form_ids + 1
         if self.tag_ids is not None:
-            batch["tag_ids"] = np.zeros(real.shape, np.int32)
-            batch["tag_ids"][real] = self.tag_ids[positions]
+            batch[TAG_IDS] = np.zeros(real.shape, np.int32)
+            batch[TAG_IDS][real] = self.tag_ids[positions]
         return batch
 
 
@@ -130,16 +131,15 @@ def count_batches(split: EncodedSplit, batch_size: int) -> int:
 
 
 def plan_pass(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Draws the batches of one pass: every sentence once, each batch of like lengths.
+    """Draws the batches of one pass: every sentence once, similar lengths in a batch.
 
-    The sentences are shuffled; every window of 32 batches is ordered by length and cut into
-    batches; the batches are shuffled. Which sentences meet in a batch and when it comes stays
-    random.
+    The sentences are shuffled; every window of 32 batches is sorted by length and cut into batches;
+    the batches are shuffled. So both the content and the order of the batches are random.
 
     Args:
         lengths: int (sentences,).
         batch_size: Sentences in a batch; the last one may hold fewer.
-        rng: Source of the draws.
+        rng: Random generator.
 
     Returns:
         The sentence numbers of each batch.
@@ -154,7 +154,7 @@ def plan_pass(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) ->
 
 
 def length_batches(split: EncodedSplit, batch_size: int) -> list[np.ndarray]:
-    """Cuts a split into batches of like length, for decoding; returns the rows of each."""
+    """Cuts a split into batches of similar lengths, for decoding; returns the rows of each."""
     order = np.argsort(split.lengths, kind="stable")
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
@@ -162,13 +162,13 @@ def length_batches(split: EncodedSplit, batch_size: int) -> list[np.ndarray]:
 def turn_rows(
     splits: Mapping[str, EncodedSplit], batch_size: int, seed: int, numbers: Iterable[int]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Draws turns: for every corpus the sentences of its batch, reshuffled when used up.
+    """Draws turns: a batch of every corpus. A corpus that is used up is shuffled again.
 
     Args:
         splits: The training sentences by corpus, the main one first.
         batch_size: Sentences in a batch.
-        seed: Of the draws.
-        numbers: The turns to draw; a turn is the same whatever came before.
+        seed: Random seed.
+        numbers: The turns to draw; a turn does not depend on those before it.
 
     Yields:
         For each corpus the rows of its split.
@@ -199,16 +199,11 @@ def turns(
         yield {corpus: splits[corpus].batch(rows[corpus], forms) for corpus in splits}
 
 
-def batch_signature(with_tags: bool) -> dict[str, tf.TensorSpec]:
-    """Returns the specification of a batch's tensors; None where the extent varies."""
-    signature = {
-        "word_ids": tf.TensorSpec((None, None), tf.int32),
-        "lengths": tf.TensorSpec((None,), tf.int32),
-        "char_ids": tf.TensorSpec((None, None), tf.int32),
-        "form_ids": tf.TensorSpec((None, None), tf.int32),
-    }
+def batch_signature(sources: Sequence[Source], with_tags: bool) -> dict[str, tf.TensorSpec]:
+    """Returns the specification of a batch's tensors; None where the size varies."""
+    signature = network_specs(sources)
     if with_tags:
-        signature["tag_ids"] = tf.TensorSpec((None, None), tf.int32)
+        signature[TAG_IDS] = tf.TensorSpec([None, None], tf.int32)
     return signature
 
 
@@ -222,5 +217,5 @@ def turn_dataset(
     """Returns the turns ``numbers()`` as a prefetching dataset."""
     return tf.data.Dataset.from_generator(
         lambda: turns(splits, forms, batch_size, seed, numbers()),
-        output_signature={corpus: batch_signature(with_tags=True) for corpus in splits},
+        output_signature=dict.fromkeys(splits, batch_signature(forms.sources, with_tags=True)),
     ).prefetch(4)

@@ -1,4 +1,4 @@
-"""Decodes corpora with the networks in memory."""
+"""Tags corpora with the networks in memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import tensorflow as tf
 from bioner_tf.corpora import tags as tag_tables
 from bioner_tf.layers.decoding import restrict, viterbi
 from bioner_tf.models import MultiTaskTagger
+from bioner_tf.sources.base import LENGTHS
 from bioner_tf.training.batches import EncodedSplit, Forms, batch_signature, length_batches
 
 _BATCH_SIZE = 64
 
 
 class Decoder:
-    """The most probable legal tag sequence of every sentence, by any corpus of a tagger.
+    """Finds the most probable legal tags of sentences, for any corpus of a tagger.
 
     Args:
         tagger: The networks.
@@ -37,7 +38,7 @@ class Decoder:
         for rows in length_batches(split, _BATCH_SIZE):
             batch = untagged.batch(rows, forms)
             tag_ids = self._decode[corpus](batch).numpy()
-            for row, ids, length in zip(rows, tag_ids, batch["lengths"]):
+            for row, ids, length in zip(rows, tag_ids, batch[LENGTHS]):
                 predicted[row] = names[ids[:length]].tolist()
         return predicted
 
@@ -50,10 +51,10 @@ def _decode_function(tagger: MultiTaskTagger, corpus: str, tags: Sequence[str]) 
         tag_tables.legal_ends(tags),
     )
 
-    @tf.function(input_signature=[batch_signature(with_tags=False)])
+    @tf.function(input_signature=[batch_signature(tagger.sources, with_tags=False)])
     def decode(batch):
         potentials = crf.potentials(network(batch)["emissions"])
-        lengths = batch["lengths"]
+        lengths = batch[LENGTHS]
         return viterbi(restrict(potentials, *legal, lengths), lengths)
 
     return decode

@@ -32,9 +32,9 @@ from bioner_tf.training.checkpoints import CheckpointStore
 from bioner_tf.training.distribution import Distribution, distribute
 from bioner_tf.training.evaluation import Decoder
 from bioner_tf.training.inputs import (
-    Material,
+    TrainingInputs,
     Vocabularies,
-    gather,
+    load_inputs,
 )
 from bioner_tf.training.plots import draw_learning_curve
 from bioner_tf.training.trained_run import (
@@ -70,43 +70,43 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
         return
 
     distribution = distribute(config.training.distribute)
-    material = gather(config)
-    config = material.config
+    inputs = load_inputs(config)
+    config = inputs.config
     # Once more, now that the width of the word vectors is known.
     _refuse_other_run(directory, config)
-    _refuse_other_data(directory, material)
+    _refuse_other_data(directory, inputs)
     with distribution.strategy.scope():
         tagger = build_tagger(
             config.model,
-            material.word_table,
-            material.vocabularies.num_characters,
-            material.vocabularies.tags,
+            inputs.vocabularies.sources,
+            inputs.vocabularies.tags,
             config.training.seed,
         )
-    decoder = Decoder(tagger, material.vocabularies.tags)
+    decoder = Decoder(tagger, inputs.vocabularies.tags)
     if not distribution.is_chief:
-        _fit(material, tagger, decoder, directory, distribution)
+        _fit(inputs, tagger, decoder, directory, distribution)
         return
 
     config.save(directory.config)
     write_text_atomically(directory.flags, flags_text)
-    write_json_atomically(directory.corpora, material.fingerprints())
-    material.vocabularies.save(directory.vocabulary)
+    write_json_atomically(directory.corpora, inputs.fingerprints())
+    inputs.vocabularies.save(directory.vocabulary)
     report = {
         "structure": config.model.structure,
         "parameters": tagger.count_parameters(),
-        "data": material.describe(),
+        "data": inputs.describe(),
     }
-    if config.data.vectors:
-        print(f"word vectors found\n{material.coverage}\n")
+    for source in inputs.vocabularies.sources:
+        if summary := source.summary():
+            print(f"{summary}\n")
     print(format_parameters(report["parameters"]), end="\n\n", flush=True)
     if config.training.epochs > 0:
-        report["epoch"] = _fit(material, tagger, decoder, directory, distribution)
+        report["epoch"] = _fit(inputs, tagger, decoder, directory, distribution)
         history = History(directory.metrics, config.training.epochs)
         if not draw_learning_curve(directory.learning_curve, history.records, tagger.corpora):
             print("no learning curve: pip install 'bioner_tf[plot]' brings what draws it")
-        report["scores"] = _final_scores(material, decoder, directory)
-        run = TrainedRun(directory, config, material.vocabularies, tagger, report)
+        report["scores"] = _final_scores(inputs, decoder, directory)
+        run = TrainedRun(directory, config, inputs.vocabularies, tagger, report)
         # What an interrupted end of this run left is replaced, what is of other weights never.
         version = find_export(run, directory.exports)
         print(f"exported to {export_run(run, directory.exports, version)}")
@@ -137,21 +137,21 @@ def _refuse_other_run(directory: RunDirectory, config: RunConfig) -> None:
         )
 
 
-def _refuse_other_data(directory: RunDirectory, material: Material) -> None:
+def _refuse_other_data(directory: RunDirectory, inputs: TrainingInputs) -> None:
     """Checks that corpora and vectors still hold what the checkpoints are made for."""
     if not CheckpointStore(directory.checkpoints).epochs():
         return
     begun_with = json.loads(directory.corpora.read_text())
-    for corpus, splits in material.fingerprints().items():
+    for corpus, splits in inputs.fingerprints().items():
         for split, found in splits.items():
             if found != begun_with[corpus][split]:
                 raise BionerError(
-                    f"{material.corpora[corpus].splits[split].path}: expected the sentences and "
+                    f"{inputs.corpora[corpus].splits[split].path}: expected the sentences and "
                     f"tags that {directory.root} was begun with, got others; put the file back, or "
                     "give another --run_dir"
                 )
-    vocabularies = material.vocabularies
-    if Vocabularies.load(directory.vocabulary, list(vocabularies.tags)) != vocabularies:
+    before = Vocabularies.load(directory.vocabulary, inputs.config)
+    if not before.has_same_entries(inputs.vocabularies):
         raise BionerError(
             f"{directory.root}: expected the vectors that this run was begun with, got others: "
             "they give another vocabulary; put them back, or give another --run_dir"
@@ -171,14 +171,14 @@ def _print_scores(report: Mapping[str, Any]) -> None:
 
 
 def _fit(
-    material: Material,
+    inputs: TrainingInputs,
     tagger: MultiTaskTagger,
     decoder: Decoder,
     directory: RunDirectory,
     distribution: Distribution,
 ) -> int:
     """Trains from the newest checkpoint on; returns the epoch whose weights are left in."""
-    config = material.config
+    config = inputs.config
     settings = config.training
     best_by = f"{config.data.corpora[0]}/devel_f1"
     with distribution.strategy.scope():
@@ -195,13 +195,13 @@ def _fit(
     if done:
         print(f"going on after epoch {done}", flush=True)
     if done < settings.epochs and not stalled:
-        main = material.encoded_training[tagger.corpora[0]]
+        main = inputs.encoded_training[tagger.corpora[0]]
         # Rounded up: an epoch passes over the whole main corpus.
         steps = -(-count_batches(main, settings.batch_size) // distribution.replicas)
         draw = functools.partial(
             turn_dataset,
-            material.encoded_training,
-            material.forms,
+            inputs.encoded_training,
+            inputs.forms,
             settings.batch_size,
             settings.seed,
         )
@@ -210,7 +210,7 @@ def _fit(
             initial_epoch=done,
             epochs=settings.epochs,
             steps_per_epoch=steps,
-            callbacks=_callbacks(material, decoder, directory, history, store, distribution),
+            callbacks=_callbacks(inputs, decoder, directory, history, store, distribution),
             verbose=0,
         )
     final = chosen_epoch(config, history)
@@ -220,7 +220,7 @@ def _fit(
 
 
 def _callbacks(
-    material: Material,
+    inputs: TrainingInputs,
     decoder: Decoder,
     directory: RunDirectory,
     history: History,
@@ -228,16 +228,14 @@ def _callbacks(
     distribution: Distribution,
 ) -> list[keras.callbacks.Callback]:
     """What happens in training, in the order in which it happens at the end of an epoch."""
-    config = material.config
+    config = inputs.config
     settings = config.training
     corpora = list(config.data.corpora)
     best_by = f"{corpora[0]}/devel_f1"
 
     def rows_of_step(step: int) -> dict[str, list[int]]:
         turns = range(step * distribution.replicas, (step + 1) * distribution.replicas)
-        drawn = list(
-            turn_rows(material.encoded_training, settings.batch_size, settings.seed, turns)
-        )
+        drawn = list(turn_rows(inputs.encoded_training, settings.batch_size, settings.seed, turns))
         return {corpus: [int(r) for rows in drawn for r in rows[corpus]] for corpus in corpora}
 
     callbacks: list[keras.callbacks.Callback] = [
@@ -245,7 +243,7 @@ def _callbacks(
         FiniteGuard(corpora, rows_of_step),
     ]
     if config.data.train_on == "train":
-        score = functools.partial(_scores, material, decoder, "devel")
+        score = functools.partial(_scores, inputs, decoder, "devel")
         callbacks.append(DevelopmentScores(score))
     callbacks.append(Recorder(history))
     if distribution.is_chief:
@@ -256,16 +254,16 @@ def _callbacks(
 
 
 def _scores(
-    material: Material,
+    inputs: TrainingInputs,
     decoder: Decoder,
     split: str,
     directory: RunDirectory | None = None,
 ) -> dict[str, Scores]:
     """Scores a split of every corpus; writes the predictions where a directory is given."""
     scores = {}
-    for corpus, content in material.corpora.items():
+    for corpus, content in inputs.corpora.items():
         sentences = content.splits[split].sentences
-        predicted = decoder.predict(corpus, material.encode(corpus, split), material.forms)
+        predicted = decoder.predict(corpus, inputs.encode(corpus, split), inputs.forms)
         scores[corpus] = score_tags((sentence.tags for sentence in sentences), predicted)
         if directory is not None:
             write_predictions(directory.predictions(corpus, split), sentences, predicted)
@@ -273,14 +271,14 @@ def _scores(
 
 
 def _final_scores(
-    material: Material, decoder: Decoder, directory: RunDirectory
+    inputs: TrainingInputs, decoder: Decoder, directory: RunDirectory
 ) -> dict[str, dict[str, Any]]:
     """Scores, by corpus and split, what was not trained on."""
-    splits = ("devel", "test") if material.config.data.train_on == "train" else ("test",)
-    scores = {split: _scores(material, decoder, split, directory) for split in splits}
+    splits = ("devel", "test") if inputs.config.data.train_on == "train" else ("test",)
+    scores = {split: _scores(inputs, decoder, split, directory) for split in splits}
     return {
         corpus: {split: scores[split][corpus].to_json() for split in splits}
-        for corpus in material.corpora
+        for corpus in inputs.corpora
     }
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -23,7 +22,7 @@ from bioner_tf.serving.metadata import METADATA_PATH
 from bioner_tf.serving.versions import list_versions
 from bioner_tf.training.callbacks import History
 from bioner_tf.training.checkpoints import CheckpointStore
-from bioner_tf.training.inputs import CHARACTERS_FILE, WORDS_FILE, Vocabularies
+from bioner_tf.training.inputs import Vocabularies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,14 +80,8 @@ def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
     if precision is not None:
         model = dataclasses.replace(config.model, precision=precision)
         config = dataclasses.replace(config, model=model)
-    loaded = Vocabularies.load(directory.vocabulary, config.data.corpora)
-    tagger = build_tagger(
-        config.model,
-        np.zeros((loaded.num_words, config.model.word_dim), np.float32),
-        loaded.num_characters,
-        loaded.tags,
-        config.training.seed,
-    )
+    loaded = Vocabularies.load(directory.vocabulary, config)
+    tagger = build_tagger(config.model, loaded.sources, loaded.tags, config.training.seed)
     store = checkpoint_store(directory, tagger)
     epochs = store.epochs()
     if not epochs:
@@ -117,9 +110,8 @@ def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None
     served = ServedTagger(
         encode=encode,
         corpora=corpora,
-        words_path=run.directory.vocabulary / WORDS_FILE,
-        characters_path=run.directory.vocabulary / CHARACTERS_FILE,
-        max_characters=run.config.model.max_characters,
+        sources=run.vocabularies.sources,
+        vocabulary_dir=run.directory.vocabulary,
         metadata=_describe(run),
     )
     return export_tagger(served, export_dir, version)
@@ -162,15 +154,7 @@ def networks_to_serve(
         ``encode`` and ``corpora`` of a :class:`ServedTagger`.
     """
 
-    def encode(
-        word_ids: tf.Tensor, lengths: tf.Tensor, char_ids: tf.Tensor, form_ids: tf.Tensor
-    ) -> list[tf.Tensor]:
-        inputs = {
-            "word_ids": word_ids,
-            "lengths": lengths,
-            "char_ids": char_ids,
-            "form_ids": form_ids,
-        }
+    def encode(inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         return tf.nest.flatten(tagger.trunk(inputs))
 
     def scorer(corpus: str) -> Score:

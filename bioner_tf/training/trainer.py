@@ -9,23 +9,24 @@ from tensorflow import keras
 
 from bioner_tf.config import TrainingConfig
 from bioner_tf.models import MultiTaskTagger
+from bioner_tf.sources.base import LENGTHS, TAG_IDS
 from bioner_tf.training.optimizer import RMSprop, clip_by_global_norm
 
 
 class MultiTaskTrainer(keras.Model):
-    """Trains a tagger; ``fit`` takes turns (``pipeline.turn_dataset``) and any Keras callback.
+    """Trains a tagger; ``fit`` takes turns (``batches.turn_dataset``) and any Keras callback.
 
     A step is a turn: for every corpus in order its batch, its loss, its gradient clipped by global
-    norm, its update. What the network of a corpus does not use gets no gradient in that update and
-    does not move.
+    norm, its update. Variables that the network of a corpus does not use are not changed by its
+    update.
 
     Logs of an epoch are means over its updates: for every corpus ``<corpus>/loss`` and its parts
     (see ``batch_losses``), and ``<corpus>/gradient_norm``, the norm before clipping. ``tokens`` is
-    the number of real tokens that were seen.
+    the number of real tokens of the epoch.
 
     Under a ``tf.distribute`` strategy every replica takes a turn of its own in a step; a corpus's
-    gradients are averaged over the replicas before they are clipped and applied, so that R replicas
-    take the step of one with R times the batch size.
+    gradients are averaged over the replicas before they are clipped and applied. So a step of R
+    replicas is the step of one replica with R times the batch size.
 
     Args:
         tagger: The networks and their variables.
@@ -47,7 +48,7 @@ class MultiTaskTrainer(keras.Model):
         }
         self._tokens = keras.metrics.Sum(name="tokens")
         optimizer = RMSprop(config.learning_rate, config.rho, tagger.updates)
-        optimizer.build(tagger.variables(), row_wise=tagger.word_table)
+        optimizer.build(tagger.variables(), row_wise=tagger.row_wise_table)
         self.compile(optimizer=optimizer)
 
     @property
@@ -68,21 +69,21 @@ class MultiTaskTrainer(keras.Model):
         for corpus in self.tagger.corpora:
             for quantity, value in self._update(corpus, turn[corpus]).items():
                 self._means[f"{corpus}/{quantity}"].update_state(value)
-            self._tokens.update_state(turn[corpus]["lengths"])
+            self._tokens.update_state(turn[corpus][LENGTHS])
         return {metric.name: metric.result() for metric in self.metrics}
 
     def batch_losses(self, corpus: str, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns the losses of a batch, each averaged over its sentences, float scalars.
 
-        ``task`` is the CRF's, in nats summed over a sentence; those beside it (``adversarial``,
-        ``difference``) are the structure's own; ``loss`` is their weighted sum.
+        ``task`` is the CRF's, in nats summed over a sentence; a structure may add others
+        (``adversarial``, ``difference``); ``loss`` is their weighted sum.
 
         Source: paper, Eq. 9, 13 and 17.
         """
-        inputs = {name: batch[name] for name in ("word_ids", "lengths", "char_ids", "form_ids")}
-        outputs = dict(self.tagger.networks[corpus](inputs, training=True))
+        network = self.tagger.networks[corpus]
+        outputs = dict(network({name: batch[name] for name in network.input}, training=True))
         task = self.tagger.crfs[corpus].negative_log_likelihood(
-            outputs.pop("emissions"), batch["tag_ids"], batch["lengths"]
+            outputs.pop("emissions"), batch[TAG_IDS], batch[LENGTHS]
         )
         losses = {"task": tf.reduce_mean(task)}
         total = losses["task"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 
-import numpy as np
 import pytest
 
 from bioner_tf.corpora.vocabulary import (
@@ -15,13 +14,9 @@ from bioner_tf.corpora.vocabulary import (
     build_characters,
     build_tags,
     build_words,
-    character_ids,
     count_forms,
-    encode_characters,
-    encode_words,
     lower_word,
     normalise_word,
-    word_id,
 )
 from bioner_tf.errors import BionerError
 
@@ -186,73 +181,3 @@ def test_characters_by_code_point():
 )
 def test_tags(sentences, tags):
     assert build_tags(sentences).entries == tuple(tags.split())
-
-
-WORDS = Vocabulary(("IL-0", "gene", "The", "äh"))
-CHARACTERS = Vocabulary(("0", "2", "I", "a", "é"))
-
-
-@pytest.mark.parametrize(
-    ("token", "expected"),
-    [
-        ("IL-2", 2),
-        ("gene", 3),
-        ("GENE", 3),
-        ("Gene", 3),
-        ("The", 4),
-        ("the", UNKNOWN_ID),
-        ("il-2", UNKNOWN_ID),
-        ("äh", 5),
-        ("Äh", UNKNOWN_ID),
-        ("nothing", UNKNOWN_ID),
-        ("", UNKNOWN_ID),
-    ],
-)
-def test_word_id(token, expected):
-    assert word_id(WORDS, token) == expected
-
-
-def test_the_exact_form_wins_over_lower_case():
-    words = Vocabulary(("the", "The"))
-    assert [word_id(words, token) for token in ("The", "the", "THE")] == [3, 2, 2]
-
-
-@pytest.mark.parametrize(
-    ("token", "most", "expected"),
-    [
-        ("I2a", 5, [4, 3, 5]),
-        ("0123", 5, [2, UNKNOWN_ID, 3, UNKNOWN_ID]),
-        ("A", 5, [UNKNOWN_ID]),
-        ("éa", 1, [6]),
-        ("e\u0301", 5, [UNKNOWN_ID, UNKNOWN_ID]),
-        ("", 5, []),
-    ],
-    ids=["known", "digits are kept", "case is kept", "cut", "code points", "empty"],
-)
-def test_character_ids(token, most, expected):
-    assert character_ids(CHARACTERS, token, most) == expected
-
-
-TOKENS = ["I2a", "", "Gene", "p53", "aaaaaa", "😀", "I"]
-
-
-def test_encode_words_equals_word_id():
-    ids = encode_words(WORDS, TOKENS)
-    assert ids.dtype == np.int32
-    assert ids.tolist() == [word_id(WORDS, token) for token in TOKENS]
-
-
-@pytest.mark.parametrize("most", [1, 4, 64])
-def test_encode_characters_equals_character_ids(most):
-    ids = encode_characters(CHARACTERS, TOKENS, most)
-    assert ids.dtype == np.int32
-    assert ids.shape == (len(TOKENS), most)
-    for row, token in zip(ids.tolist(), TOKENS):
-        known = character_ids(CHARACTERS, token, most)
-        assert row == known + [PADDING_ID] * (most - len(known))
-
-
-def test_encode_nothing():
-    assert encode_words(WORDS, []).shape == (0,)
-    assert encode_words(WORDS, []).dtype == np.int32
-    assert encode_characters(CHARACTERS, [], 3).shape == (0, 3)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from bioner_tf.config import ModelConfig
+from bioner_tf.corpora.corpus import Sentence
 from bioner_tf.corpora.vocabulary import Vocabulary
 from bioner_tf.serving.graph import ServedCorpus, ServedTagger
+from bioner_tf.sources.characters import CharacterSource
+from bioner_tf.sources.words import WordSource
+from bioner_tf.training.batches import EncodedSplit, Forms
 
 TAGS = {
     "genes-IOB": ("O", "B-Gene", "I-Gene"),
@@ -20,6 +26,8 @@ CHARACTERS = Vocabulary((*"abcdefghijklmnopqrstuvwxyzABC0123456789.-()", "é", "
 MAX_CHARACTERS = 6
 MAX_SENTENCE_TOKENS = 12
 _WIDTH = 5
+_CONFIG = ModelConfig(word_dim=_WIDTH, max_characters=MAX_CHARACTERS)
+SOURCES = (WordSource(WORDS, _CONFIG), CharacterSource(CHARACTERS, _CONFIG))
 
 NASTY_TEXTS = [
     "",
@@ -39,8 +47,8 @@ NASTY_TEXTS = [
 
 def build_random_tagger(directory: Path) -> ServedTagger:
     """Makes the tagger, with its vocabulary files in ``directory``."""
-    WORDS.save(directory / "words.txt")
-    CHARACTERS.save(directory / "characters.txt")
+    for source in SOURCES:
+        source.save(directory)
     generator = np.random.default_rng(3)
 
     def variable(*shape: int) -> tf.Variable:
@@ -55,9 +63,8 @@ def build_random_tagger(directory: Path) -> ServedTagger:
     return ServedTagger(
         encode=_encode(word_table, character_table),
         corpora=corpora,
-        words_path=directory / "words.txt",
-        characters_path=directory / "characters.txt",
-        max_characters=MAX_CHARACTERS,
+        sources=SOURCES,
+        vocabulary_dir=directory,
         max_sentence_tokens=MAX_SENTENCE_TOKENS,
         metadata={
             "structure": "toy",
@@ -68,8 +75,10 @@ def build_random_tagger(directory: Path) -> ServedTagger:
 
 
 def _encode(word_table, character_table):
-    def encode(word_ids, lengths, char_ids, form_ids):
-        is_token = tf.sequence_mask(lengths, tf.shape(word_ids)[1], tf.float32)[:, :, tf.newaxis]
+    def encode(inputs):
+        word_ids, char_ids = inputs["word_ids"], inputs["char_ids"]
+        time = tf.shape(word_ids)[1]
+        is_token = tf.sequence_mask(inputs["lengths"], time, tf.float32)[:, :, tf.newaxis]
         is_character = tf.cast(char_ids > 0, tf.float32)[:, :, tf.newaxis]
         # Later characters weigh more, so that their order and their number count.
         places = tf.range(1, tf.shape(char_ids)[1] + 1, dtype=tf.float32)[:, tf.newaxis]
@@ -77,7 +86,7 @@ def _encode(word_table, character_table):
         words = tf.gather(word_table, word_ids) * is_token
         # The neighbour on the right: nothing behind a sentence's last token.
         following = tf.pad(words[:, 1:], [[0, 0], [0, 1], [0, 0]])
-        return words, following, tf.gather(_sine(forms), form_ids)
+        return words, following, tf.gather(_sine(forms), inputs["form_ids"])
 
     return encode
 
@@ -93,3 +102,10 @@ def _score(weights, transitions):
 def _sine(values):
     # As trained networks have it: something with a gradient of its own, which no export needs.
     return tf.sin(values), lambda upstream: upstream * tf.cos(values)
+
+
+def encode_in_python(sentence: Sequence[str]) -> dict[str, np.ndarray]:
+    """The inputs of the network for one sentence, as training makes them."""
+    sentences = [Sentence(tuple(sentence), ("O",) * len(sentence))]
+    forms = Forms.encode(sentences, SOURCES)
+    return EncodedSplit.encode(sentences, forms).batch(np.array([0]), forms)

@@ -8,7 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from bioner_tf.config import ModelConfig
+from bioner_tf.corpora.vocabulary import FIRST_ID, Vocabulary
 from bioner_tf.models import MultiTaskTagger, build_tagger
+from bioner_tf.sources.characters import CharacterSource
+from bioner_tf.sources.words import WordSource
 
 NUM_WORDS, NUM_CHARACTERS, WORD_DIM = 11, 7, 4
 TAGS = {"a": ("O", "B-X", "I-X"), "b": ("O", "B-Y"), "c": ("O", "B-Z", "I-Z")}
@@ -23,7 +26,17 @@ def make_tagger(structure: str, corpora: Sequence[str], seed: int = 1, **changes
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(NUM_WORDS, WORD_DIM)).astype(np.float32)
     tags = {corpus: TAGS[corpus] for corpus in corpora}
-    return build_tagger(make_config(structure, **changes), table, NUM_CHARACTERS, tags, seed)
+    config = make_config(structure, **changes)
+    sources = [
+        WordSource(_entries(NUM_WORDS), config, table),
+        CharacterSource(_entries(NUM_CHARACTERS), config),
+    ]
+    return build_tagger(config, sources, tags, seed)
+
+
+def _entries(rows: int) -> Vocabulary:
+    """A vocabulary for a table of so many rows."""
+    return Vocabulary(tuple(map(str, range(rows - FIRST_ID))))
 
 
 def make_batch(num_tags: int, seed: int) -> dict[str, tf.Tensor]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bioner_tf.layers.features import SideBySide
+from bioner_tf.layers.bilstm import ParallelBiLSTMs
 from bioner_tf.layers.recurrence import arrange_steps
 from tests.helpers.small_taggers import (
     NUM_WORDS,
@@ -175,7 +175,7 @@ def test_the_projection_is_linear_then_elu() -> None:
     tagger = make_tagger("single_task", ["a"])
     network = tagger.networks["a"]
     batch = inputs_of(make_batch(3, seed=3))
-    side_by_side = next(layer for layer in network.layers if isinstance(layer, SideBySide))
+    side_by_side = next(layer for layer in network.layers if isinstance(layer, ParallelBiLSTMs))
     hidden = tf.keras.Model(network.input, side_by_side.output)(batch)
     kernel, bias = (w.numpy() for w in tagger.parts["private.a"][1].trainable_variables)
     linear = hidden.numpy() @ kernel + bias

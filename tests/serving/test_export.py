@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from bioner_tf.corpora import tags, vocabulary
+from bioner_tf.corpora import tags
 from bioner_tf.errors import BionerError
 from bioner_tf.models import build_tagger
 from bioner_tf.serving.export import export_tagger
@@ -145,13 +145,13 @@ def test_trained_taggers_export_small_and_exact(served_tagger, tmp_path, structu
         ("O", "S-X", "B-X", "E-X"),
     ]
     tags_of = {f"BioNLP11ID-{n}-IOB": tag_sets[n % 2] for n in range(number)}
-    words, characters = (
-        len(v) + vocabulary.FIRST_ID for v in (random_tagger.WORDS, random_tagger.CHARACTERS)
+    config = small_taggers.make_config(
+        structure, crf=crf, max_characters=random_tagger.MAX_CHARACTERS
     )
-    table = np.random.default_rng(0).normal(size=(words, small_taggers.WORD_DIM)).astype(np.float32)
-    trained = build_tagger(
-        small_taggers.make_config(structure, crf=crf), table, characters, tags_of, 1
-    )
+    sources = [type(s)(s.vocabulary, config) for s in random_tagger.SOURCES]
+    shape = (sources[0].num_ids, small_taggers.WORD_DIM)
+    sources[0].table = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    trained = build_tagger(config, sources, tags_of, 1)
     encode, corpora = networks_to_serve(trained, tags_of)
     tagger = dataclasses.replace(served_tagger, encode=encode, corpora=corpora)
     saved_model = export_tagger(tagger, tmp_path)
@@ -163,17 +163,8 @@ def test_trained_taggers_export_small_and_exact(served_tagger, tmp_path, structu
     loaded = Tagger(saved_model)
     sentence = ["BRCA1", "binds", "the", "p53", "gene", "."]
     for name, names in tags_of.items():
-        characters = vocabulary.encode_characters(
-            random_tagger.CHARACTERS, sentence, random_tagger.MAX_CHARACTERS
-        )
-        emissions = trained.networks[name](
-            {
-                "word_ids": vocabulary.encode_words(random_tagger.WORDS, sentence)[np.newaxis],
-                "lengths": np.array([len(sentence)], np.int32),
-                "char_ids": np.pad(characters, [(1, 0), (0, 0)]),
-                "form_ids": np.arange(1, len(sentence) + 1, dtype=np.int32)[np.newaxis],
-            }
-        )["emissions"]
+        inputs = random_tagger.encode_in_python(sentence)
+        emissions = trained.networks[name](inputs)["emissions"]
         potentials = trained.crfs[name].potentials(emissions).numpy()[0]
         tables = (tags.legal_starts, tags.legal_transitions, tags.legal_ends)
         legal = reference.legal_by_tables(*(table_of(names) for table_of in tables))

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies
 
-from bioner_tf.corpora import tags, vocabulary
+from bioner_tf.corpora import tags
 from bioner_tf.serving.graph import signature_names
 from bioner_tf.text.segmentation import split_sentences, tokenise
 from tests.helpers import random_tagger, reference
@@ -65,17 +65,9 @@ def tag_tokens(signatures, sentences, corpus=random_tagger.MAIN, padding=b"", ex
 def potentials_of(tagger, corpus, tokens):
     """The network's potentials for one sentence, its inputs made by the Python vocabularies."""
     score = {c.name: c.score for c in tagger.corpora}[corpus]
-    characters = vocabulary.encode_characters(
-        random_tagger.CHARACTERS, tokens, random_tagger.MAX_CHARACTERS
-    )
-    lengths = tf.constant([len(tokens)])
-    features = tagger.encode(
-        tf.constant(vocabulary.encode_words(random_tagger.WORDS, tokens)[np.newaxis]),
-        lengths,
-        tf.constant(np.pad(characters, [(1, 0), (0, 0)])),
-        tf.range(1, len(tokens) + 1)[tf.newaxis],
-    )
-    return score(features, lengths).numpy()[0]
+    inputs = random_tagger.encode_in_python(tokens)
+    features = tagger.encode({name: tf.constant(values) for name, values in inputs.items()})
+    return score(features, tf.constant(inputs["lengths"])).numpy()[0]
 
 
 def distribution_of(tagger, corpus, tokens):

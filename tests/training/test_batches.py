@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from typing import ClassVar
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from bioner_tf.config import ModelConfig
 from bioner_tf.corpora.corpus import Sentence
+from bioner_tf.corpora.vocabulary import Vocabulary
+from bioner_tf.sources.base import Source
 from bioner_tf.training.batches import (
     EncodedSplit,
     Forms,
@@ -31,8 +36,27 @@ def make_sentences(count: int, seed: int) -> list[Sentence]:
 
 
 def encode(sentences: list[Sentence]) -> tuple[Forms, EncodedSplit]:
-    forms = Forms.encode(sentences, spell_word, spell_characters)
+    forms = Forms.encode(sentences, SOURCES)
     return forms, EncodedSplit.encode(sentences, forms, TAGS)
+
+
+class Spelling(Source):
+    """Spells the tokens of ``make_sentences``, in one number and letter by letter."""
+
+    input_specs: ClassVar = {
+        name: tf.TensorSpec([None, None], tf.int32) for name in ("word_ids", "char_ids")
+    }
+    build = graph_encoder = build_layer = apply = None
+
+    def encode_forms(self, tokens):
+        return {"word_ids": spell_word(tokens), "char_ids": spell_characters(tokens)}
+
+    def make_batch(self, forms, form_ids):
+        width = np.count_nonzero(forms["char_ids"], axis=1).max()
+        return {"word_ids": forms["word_ids"][form_ids], "char_ids": forms["char_ids"][:, :width]}
+
+
+SOURCES = [Spelling(Vocabulary(()), ModelConfig())]
 
 
 def spell_word(tokens: list[str]) -> np.ndarray:
@@ -91,7 +115,7 @@ class TestTurns:
     @pytest.fixture
     def splits(self) -> tuple[dict[str, EncodedSplit], Forms]:
         both = make_sentences(40, seed=1), make_sentences(23, seed=2)
-        forms = Forms.encode([*both[0], *both[1]], spell_word, spell_characters)
+        forms = Forms.encode([*both[0], *both[1]], SOURCES)
         return {
             name: EncodedSplit.encode(sentences, forms, TAGS)
             for name, sentences in zip(("main", "other"), both)

@@ -10,7 +10,7 @@ import pytest
 from bioner_tf.config import RANDOM_WORD_DIM
 from bioner_tf.corpora.corpus import read_corpus
 from bioner_tf.errors import BionerError
-from bioner_tf.training.inputs import Vocabularies, gather
+from bioner_tf.training.inputs import Vocabularies, load_inputs
 from tests.helpers.synthetic_corpora import make_config, write_corpus
 
 SPLITS = ("train", "devel", "test")
@@ -29,8 +29,12 @@ def corpora(data_dir):
     return {name: read_corpus(data_dir, name) for name in ("genes", "mixed")}
 
 
-def gathered(data_dir, **changes):
-    return gather(make_config(data_dir, ["genes", "mixed"], **changes))
+def loaded(data_dir, **changes):
+    return load_inputs(make_config(data_dir, ["genes", "mixed"], **changes))
+
+
+def table_of(inputs):
+    return inputs.vocabularies.sources[0].table
 
 
 def sentences(corpora, name, *splits):
@@ -38,115 +42,118 @@ def sentences(corpora, name, *splits):
 
 
 def test_training_is_the_training_split(data_dir, corpora):
-    material = gathered(data_dir)
-    assert list(material.training) == ["genes", "mixed"]
+    inputs = loaded(data_dir)
+    assert list(inputs.training) == ["genes", "mixed"]
     for name in corpora:
-        assert material.training[name] == sentences(corpora, name, "train")
+        assert inputs.training[name] == sentences(corpora, name, "train")
 
 
 def test_devel_can_be_trained_on_too(data_dir, corpora):
-    material = gathered(data_dir, train_on="train,devel")
+    inputs = loaded(data_dir, train_on="train,devel")
     for name in corpora:
-        assert material.training[name] == sentences(corpora, name, "train", "devel")
+        assert inputs.training[name] == sentences(corpora, name, "train", "devel")
     # Types of the devel split are known then.
-    assert "S-Rare" in material.vocabularies.tags["mixed"]
+    assert "S-Rare" in inputs.vocabularies.tags["mixed"]
 
 
 @pytest.mark.parametrize("train_on", ["train", "train,devel"])
 def test_a_fraction_is_of_the_main_corpus_s_training_split_only(data_dir, corpora, train_on):
-    material = gathered(data_dir, keep_fraction=0.25, train_on=train_on)
+    inputs = loaded(data_dir, keep_fraction=0.25, train_on=train_on)
     devel = sentences(corpora, "genes", "devel") if train_on == "train,devel" else ()
-    kept = material.training["genes"][: len(material.training["genes"]) - len(devel)]
+    kept = inputs.training["genes"][: len(inputs.training["genes"]) - len(devel)]
     assert len(kept) == 5
     assert set(kept) <= set(sentences(corpora, "genes", "train"))
-    assert material.training["genes"][5:] == devel
-    assert material.training["mixed"] == sentences(corpora, "mixed", *train_on.split(","))
+    assert inputs.training["genes"][5:] == devel
+    assert inputs.training["mixed"] == sentences(corpora, "mixed", *train_on.split(","))
     for split in ("devel", "test"):
         for name in corpora:
-            assert material.corpora[name].splits[split] == corpora[name].splits[split]
-    assert material.describe()["genes"]["training_sentences"] == 5 + len(devel)
-    assert material.describe()["genes"]["sentences"]["train"] == 20
+            assert inputs.corpora[name].splits[split] == corpora[name].splits[split]
+    assert inputs.describe()["genes"]["training_sentences"] == 5 + len(devel)
+    assert inputs.describe()["genes"]["sentences"]["train"] == 20
 
 
 def test_the_fraction_is_drawn_by_the_seed(data_dir):
     first, again, other = (
-        gathered(data_dir, keep_fraction=0.25, seed=seed).training["genes"] for seed in (1, 1, 2)
+        loaded(data_dir, keep_fraction=0.25, seed=seed).training["genes"] for seed in (1, 1, 2)
     )
     assert first == again
     assert first != other
 
 
 def test_types_are_filtered_in_all_splits_of_their_corpus(data_dir, corpora):
-    material = gathered(data_dir, types={"mixed": ("Drug",)})
+    inputs = loaded(data_dir, types={"mixed": ("Drug",)})
     for split in SPLITS:
         before = corpora["mixed"].splits[split].sentences
-        after = material.corpora["mixed"].splits[split].sentences
+        after = inputs.corpora["mixed"].splits[split].sentences
         assert [s.tokens for s in after] == [s.tokens for s in before]
         assert {tag[2:] for s in after for tag in s.tags} == {"", "Drug"}
         assert sum(t.endswith("Drug") for s in after for t in s.tags) == sum(
             t.endswith("Drug") for s in before for t in s.tags
         )
-        assert material.corpora["genes"].splits[split] == corpora["genes"].splits[split]
-    assert material.vocabularies.tags["mixed"] == ("O", "B-Drug", "I-Drug", "E-Drug", "S-Drug")
+        assert inputs.corpora["genes"].splits[split] == corpora["genes"].splits[split]
+    assert inputs.vocabularies.tags["mixed"] == ("O", "B-Drug", "I-Drug", "E-Drug", "S-Drug")
 
 
 def test_vocabularies_know_what_is_trained_on_and_nothing_else(data_dir, corpora):
-    vocabulary = gathered(data_dir).vocabularies
+    vocabulary = loaded(data_dir).vocabularies
     trained = [s for name in corpora for s in sentences(corpora, name, "train")]
-    assert set(vocabulary.words.entries) == {
+    assert set(vocabulary.sources[0].vocabulary.entries) == {
         token.replace("12", "00") for s in trained for token in s.tokens
     }
-    assert set(vocabulary.characters.entries) == {c for s in trained for t in s.tokens for c in t}
+    assert set(vocabulary.sources[1].vocabulary.entries) == {
+        c for s in trained for t in s.tokens for c in t
+    }
     # Names in devel and test end in letters that training never saw.
-    assert not {"ε", "ζ"} & set(vocabulary.characters.entries)
+    assert not {"ε", "ζ"} & set(vocabulary.sources[1].vocabulary.entries)
     assert vocabulary.tags["genes"] == ("O", "B-Gene", "I-Gene")
     assert "S-Rare" not in vocabulary.tags["mixed"]
-    assert vocabulary.num_words == 2 + len(vocabulary.words)
-    assert vocabulary.num_characters == 2 + len(vocabulary.characters)
+    for source in vocabulary.sources:
+        assert source.num_ids == 2 + len(source.vocabulary)
 
 
 def test_every_split_can_be_encoded_though_training_never_saw_its_tokens_and_tags(data_dir):
-    material = gathered(data_dir)
-    for name, corpus in material.corpora.items():
+    inputs = loaded(data_dir)
+    for name, corpus in inputs.corpora.items():
         for split in SPLITS:
-            encoded = material.encode(name, split)
+            encoded = inputs.encode(name, split)
             assert encoded.tag_ids is None
             tokens = [t for s in corpus.splits[split].sentences for t in s.tokens]
-            assert encoded.form_ids.tolist() == [material.forms.index[t] for t in tokens]
-        tags = material.vocabularies.tags[name]
-        assert [tags[i] for i in material.encoded_training[name].tag_ids] == [
-            tag for s in material.training[name] for tag in s.tags
+            assert encoded.form_ids.tolist() == [inputs.forms.index[t] for t in tokens]
+        tags = inputs.vocabularies.tags[name]
+        assert [tags[i] for i in inputs.encoded_training[name].tag_ids] == [
+            tag for s in inputs.training[name] for tag in s.tags
         ]
 
 
 def test_vectors_bring_their_width_and_words_that_training_never_saw(data_dir, tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("of 1 2 3\nunseen 4 5 6\nspare 7 8 9\n")
-    material = gathered(data_dir, vectors=str(path), word_dim=0, max_vector_words=1)
-    assert material.config.model.word_dim == 3
-    words = material.vocabularies.words
+    inputs = loaded(data_dir, vectors=str(path), word_dim=0, max_vector_words=1)
+    assert inputs.config.model.word_dim == 3
+    words = inputs.vocabularies.sources[0].vocabulary
     assert words.entries[-1] == "unseen"
     assert "spare" not in words.index
-    assert material.word_table.shape == (material.vocabularies.num_words, 3)
-    np.testing.assert_array_equal(material.word_table[2 + words.index["of"]], [1, 2, 3])
-    np.testing.assert_array_equal(material.word_table[2 + words.index["unseen"]], [4, 5, 6])
-    coverage = material.describe()["genes"]["coverage"]
-    assert coverage == material.coverage.to_json()["genes"]
+    assert table_of(inputs).shape == (inputs.vocabularies.sources[0].num_ids, 3)
+    np.testing.assert_array_equal(table_of(inputs)[2 + words.index["of"]], [1, 2, 3])
+    np.testing.assert_array_equal(table_of(inputs)[2 + words.index["unseen"]], [4, 5, 6])
+    coverage = inputs.describe()["genes"]["coverage"]
+    assert coverage == inputs.vocabularies.sources[0].coverage.to_json()["genes"]
     with pytest.raises(BionerError, match="3"):
-        gathered(data_dir, vectors=str(path), word_dim=5)
+        loaded(data_dir, vectors=str(path), word_dim=5)
 
 
 def test_without_vectors_the_width_is_asked_for_or_the_default(data_dir):
-    assert gathered(data_dir, word_dim=7).word_table.shape[1] == 7
-    material = gathered(data_dir, word_dim=0)
-    assert material.word_table.shape[1] == material.config.model.word_dim == RANDOM_WORD_DIM
+    assert table_of(loaded(data_dir, word_dim=7)).shape[1] == 7
+    inputs = loaded(data_dir, word_dim=0)
+    assert table_of(inputs).shape[1] == inputs.config.model.word_dim == RANDOM_WORD_DIM
 
 
-def test_the_same_seed_gathers_the_same(data_dir):
-    first, again, other = (gathered(data_dir, seed=seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first.word_table, again.word_table)
-    assert (first.word_table[2:] != other.word_table[2:]).all()
-    assert first.vocabularies == again.vocabularies == other.vocabularies
+def test_the_same_seed_reads_the_same(data_dir):
+    first, again, other = (loaded(data_dir, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(table_of(first), table_of(again))
+    assert (table_of(first)[2:] != table_of(other)[2:]).all()
+    assert first.vocabularies.has_same_entries(again.vocabularies)
+    assert first.vocabularies.has_same_entries(other.vocabularies)
 
 
 def test_repaired_tags_are_counted_and_told_of(data_dir, tmp_path, caplog):
@@ -156,16 +163,17 @@ def test_repaired_tags_are_counted_and_told_of(data_dir, tmp_path, caplog):
         path.write_text("a\tB-X\nb\tI-Y\n\nc\tI-X\n" if split == "train" else "a\tB-X\n")
     config = make_config(tmp_path, ["odd"], "single_task")
     with caplog.at_level(logging.WARNING):
-        material = gather(config)
-    assert material.describe()["odd"]["repaired_tags"] == {"train": 2, "devel": 0, "test": 0}
+        inputs = load_inputs(config)
+    assert inputs.describe()["odd"]["repaired_tags"] == {"train": 2, "devel": 0, "test": 0}
     (record,) = caplog.records
     assert "odd: repaired 2 tags" in record.getMessage()
     with pytest.raises(BionerError, match=r"train.tsv:2: expected a legal"):
-        gather(make_config(tmp_path, ["odd"], "single_task", strict=True))
+        load_inputs(make_config(tmp_path, ["odd"], "single_task", strict=True))
 
 
 def test_vocabularies_round_trip(data_dir, tmp_path):
-    vocabularies = gathered(data_dir).vocabularies
+    inputs = loaded(data_dir)
+    vocabularies = inputs.vocabularies
     vocabularies.save(tmp_path / "vocabulary")
     assert sorted(path.name for path in (tmp_path / "vocabulary").iterdir()) == [
         "characters.txt",
@@ -173,7 +181,6 @@ def test_vocabularies_round_trip(data_dir, tmp_path):
         "tags.mixed.txt",
         "words.txt",
     ]
-    loaded = Vocabularies.load(tmp_path / "vocabulary", ["genes", "mixed"])
-    assert loaded == vocabularies
+    assert Vocabularies.load(tmp_path / "vocabulary", inputs.config).has_same_entries(vocabularies)
     with pytest.raises(BionerError, match=r"tags\.other\.txt"):
-        Vocabularies.load(tmp_path / "vocabulary", ["genes", "other"])
+        Vocabularies.load(tmp_path / "vocabulary", make_config(data_dir, ["genes", "other"]))

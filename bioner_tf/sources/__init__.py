@@ -1,0 +1,6 @@
+"""What a network reads about a token: one module for each feature source.
+
+A source owns its inputs, their encoding in Python and in the exported graph, its Keras layer and
+its vocabulary file; ``base.py`` has the interface, ``registry.py`` the list of sources. Uses
+``layers``, ``text``, ``vectors`` and ``corpora``; imported by ``models``, ``serving`` and above.
+"""
