@@ -105,3 +105,14 @@ def test_no_step_passes_over_the_whole_table() -> None:
     graph = step.get_concrete_function().graph
     (handle,) = (inside for outside, inside in graph.captures if outside is table.handle)
     assert {operation.type for operation in handle.consumers()} == {"ResourceScatterSub"}
+
+
+@pytest.mark.parametrize("row_wise", [True, False], ids=["rows", "dense"])
+def test_epsilon_is_added_to_the_root(row_wise: bool) -> None:
+    table = tf.Variable(tf.zeros((4, 2)))
+    optimizer = RMSprop(0.01, 0.9, tf.Variable(0, dtype=tf.int64))
+    optimizer.build([table], row_wise=table if row_wise else None)
+    # So small that the root of the mean square is no larger than epsilon.
+    optimizer.apply_gradients([(rows_gradient([1], np.full((1, 2), 2e-8)), table)])
+    expected = -0.01 * 2e-8 / (np.sqrt(0.1) * 2e-8 + 1e-8)
+    np.testing.assert_allclose(table[1], [expected, expected], rtol=1e-4)
