@@ -57,7 +57,7 @@ class TestSeededDropout:
         layer = SeededDropout(rate, (1, 1), tf.Variable(0, dtype=tf.int64))
         values = layer(tf.ones((1500, 1500)), training=True).numpy()
         rounded = min(round(rate * 256), 255) / 256
-        # Off by one of the 256 values that decide would be 0.0039; one standard deviation is 0.0003.
+        # One of the 256 values more or less would be 0.0039; one standard deviation is 0.0003.
         assert np.mean(values == 0) == pytest.approx(rounded, abs=0.0016)
         np.testing.assert_allclose(values[values != 0], 1 / (1 - rounded), rtol=1e-6)
 
