@@ -88,9 +88,8 @@ setup(
         # The peer that the speed benchmarks compare with.
         "bench": ["torch>=2.8,<3"],
         "plot": ["matplotlib>=3.9,<3.12"],
-        # pyarrow 26 needs NumPy 2. Ray 2.51, the last for Python 3.9, needs pydantic but does not
-        # declare it.
-        "ray": ["pyarrow>=17,<26", "pydantic>=2.5,<3", "ray[tune]>=2.51,<3"],
+        # Ray 2.51 is the last release for Python 3.9.
+        "ray": ["ray>=2.51,<3"],
         # Later releases of spaCy need NumPy 2. This one needs click but does not declare it.
         "spacy": ["click", "spacy>=3.7.5,<3.8"],
     },

@@ -307,12 +307,29 @@ class RunConfig:
             raise BionerError(f"{path}: {error}") from None
 
 
+# The JSON values that a field of each type may have; the others are lists and objects.
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+}
+
+
 def _part_from_json(part: Any, value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise BionerError(f"expected the settings of {part.__name__} by name, got {value!r}")
     known = {field.name for field in dataclasses.fields(part)}
     if unknown := sorted(set(value) - known):
         raise BionerError(f"unknown setting {unknown[0]!r}; {part.__name__} has {sorted(known)}")
+    for field in dataclasses.fields(part):
+        expected = _JSON_TYPES.get(str(field.type), (list, tuple, dict))
+        item = value.get(field.name, expected[0]())
+        if not isinstance(item, expected) or (isinstance(item, bool) and bool not in expected):
+            raise BionerError(f"{field.name}: expected {field.type}, got {item!r}")
+        inner = item if isinstance(item, (list, tuple)) else ()
+        if not all(isinstance(each, str) for each in inner):
+            raise BionerError(f"{field.name}: expected texts, got {item!r}")
     kept = dict(value)
     for name, item in value.items():
         if isinstance(item, list):

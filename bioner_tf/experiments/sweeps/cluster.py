@@ -1,16 +1,18 @@
-"""Runs the cells of an experiment on a Ray cluster: a trial of Ray Tune each, as the same process.
+"""Runs the cells of an experiment on a Ray cluster: a task for each, which starts its process.
 
 Ray is imported only here and only when it is used: the extra ``ray`` brings it.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import logging
+import math
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,36 +29,29 @@ from bioner_tf.experiments.sweeps.cell_state import (
     FAILED,
     FINISHED,
     Outcome,
+    ended_outcome,
     progress_line,
     split_finished,
     state_of,
 )
-from bioner_tf.experiments.sweeps.cell_trial import Task, follow_cell
+from bioner_tf.experiments.sweeps.cell_task import Task, follow_cell
 from bioner_tf.experiments.sweeps.plan import Cell
 from bioner_tf.files import PathLike
 from bioner_tf.machine import count_cores
 
-# What Tune records, below the sweep directory; who looks for runs passes hidden directories by.
-TUNE_DIR = ".ray"
 LOCAL = "local"
+
+_STARTED = "started"
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
-_KNOCK_SECONDS = 10.0
+_CONNECT_TIMEOUT_SECONDS = 10.0
 _OBJECT_STORE_BYTES = 100_000_000
 
-# Two keys of a trial's last report.
-_RESULT, _ERROR = "result", "error"
-
 _SETTINGS = {
-    # An interrupt shall end the sweep as it does without Ray.
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    # We print a line about every start and end ourselves.
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    # Whoever wants to tell Ray's makers about it says so; the question alone is three lines.
+    # Ray asks whether it may send statistics, in three lines; the user can allow it.
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Workers of a Ray of our own, and so trainers, are as urgent as what the user starts by hand.
+    # Workers of a Ray of our own, and so trainers, get the priority of what a user starts by hand.
     "RAY_worker_niceness": "0",
 }
 
@@ -133,9 +128,9 @@ def run_cells_on_ray(
 ) -> list[Outcome]:
     """Runs what is not finished; goes on after a failure.
 
-    A trial starts the process that trains a cell, tells Tune its metrics and ends as it does. A
-    process dies with its trial: on the way out of here, however that comes, all are stopped, and
-    any goes on where it was the next time, with Ray or without.
+    A task starts the process that trains a cell and ends as it does. A process dies with the
+    worker of its task: when this function is left, however that comes, all are stopped, and each
+    continues where it was the next time, with Ray or without.
 
     Args:
         sweep_dir: The directory of the run directories, which all machines share.
@@ -144,7 +139,7 @@ def run_cells_on_ray(
         data_dir: Where the corpora are, on every machine.
         vectors_dir: Where the files of word vectors are, on every machine.
         retries: How often a cell that failed, or whose worker died, is started again; a machine
-            that was preempted does not count.
+            that was lost does not count.
         report: Is told a line about every start and end.
         trainer: The command that trains a cell, for ``tether``; by default bioner-train.
 
@@ -163,62 +158,46 @@ def run_cells_on_ray(
         report(str(outcomes[-1]))
     if not waiting:
         return outcomes
-    ray, tune = _import_ray()
-    tune_dir = root / TUNE_DIR / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{os.getpid()}"
+    ray = _import_ray()
     is_portable = os.path.isabs(data_dir) and os.path.isabs(vectors_dir)
     task = Task(
         sweep_dir=root,
-        tune_dir=tune_dir,
         working_dir=str(root) if is_portable else os.getcwd(),
         data_dir=data_dir,
         vectors_dir=vectors_dir,
         cell_cores=cluster.cell_cores,
         cell_gpus=cluster.cell_gpus,
-        cells={cell.name: cell for cell in waiting},
         trainer=trainer,
     )
     with _all_stopped_afterwards([root / cell.name for cell in waiting]), _ray(ray, cluster):
-        tune_dir.mkdir(parents=True)
         _tell_of_shortage(ray, cluster, report)
+        for cell in waiting:
+            # A machine that does not see it does not share the sweep directory.
+            (root / cell.name).mkdir(parents=True, exist_ok=True)
         with interrupted_by_sigterm():
-            outcomes += _run_trials(tune, task, cluster, retries, report)
+            outcomes += _run_tasks(ray, task, waiting, cluster, check, retries, report)
     return outcomes
 
 
-def train_cell(config: Mapping[str, str], task: Task) -> None:
-    """A trial: trains one cell.
-
-    Args:
-        config: The name of the cell as ``"cell"``.
-        task: The rest.
-
-    Raises:
-        BionerError: It failed; Tune starts it again or does not.
-    """
-    from ray import tune
-
-    cell = task.cells[config["cell"]]
+def train_cell(cell: Cell, task: Task) -> Iterator[tuple[str, str]]:
+    """Trains one cell, in a worker; yields a result and an error, first ``(_STARTED, "")``."""
+    yield _STARTED, ""
     try:
-        result = follow_cell(cell, task, tune.report)
+        yield follow_cell(cell, task), ""
     except (BionerError, OSError) as error:
-        tune.report({_RESULT: FAILED, _ERROR: str(error)})
-        raise
-    tune.report({_RESULT: result})
+        yield FAILED, str(error)
 
 
-def _import_ray() -> tuple[Any, Any]:
-    """Imports Ray and Ray Tune."""
+def _import_ray() -> Any:
     os.environ.update({name: value for name, value in _SETTINGS.items() if name not in os.environ})
     try:
         import ray
-        from ray import tune
     except ImportError as error:
         reason = str(error.__cause__ or error).partition("\n")[0]
         raise BionerError(
-            f"--executor=ray: expected Ray Tune, got {reason!r}; "
-            "pip install 'bioner_tf[ray]' brings it"
+            f"--executor=ray: expected Ray, got {reason!r}; pip install 'bioner_tf[ray]' brings it"
         ) from error
-    return ray, tune
+    return ray
 
 
 @contextmanager
@@ -235,8 +214,9 @@ def _ray(ray: Any, cluster: Cluster) -> Iterator[None]:
     host, _, port = address.rpartition(":")
     try:
         if host and port.isdigit():
-            # Ray itself would knock for minutes.
-            socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
+            # Ray itself would try for minutes.
+            place = host.strip("[]"), int(port)
+            socket.create_connection(place, _CONNECT_TIMEOUT_SECONDS).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
@@ -281,83 +261,68 @@ def _all_stopped_afterwards(directories: Sequence[Path]) -> Iterator[None]:
             time.sleep(_POLL_SECONDS)
 
 
-def _run_trials(
-    tune: Any, task: Task, cluster: Cluster, retries: int, report: Callable[[str], None]
+def _run_tasks(
+    ray: Any,
+    task: Task,
+    cells: Sequence[Cell],
+    cluster: Cluster,
+    check: CellCheck,
+    retries: int,
+    report: Callable[[str], None],
 ) -> list[Outcome]:
-    """Runs a trial for every cell of a task; returns what came out, in that order."""
-    outcomes: dict[str, Outcome] = {}
-    # The last report of a trial that is running.
-    last: dict[str, Mapping[str, Any]] = {}
+    """Runs a task for every cell; returns what came out, in the order in which it did."""
+    start = ray.remote(
+        num_cpus=cluster.cell_cores,
+        num_gpus=cluster.cell_gpus,
+        max_retries=0,
+        num_returns="streaming",
+    )(train_cell).remote
+    waiting = list(cells)
+    # What a running task yields, with its cell.
+    running: list[tuple[Any, Cell]] = []
+    failures = collections.Counter[Cell]()
+    outcomes = []
 
-    def end(cell: Cell, result: str, error: str = "") -> None:
-        outcomes[cell.name] = Outcome(cell, result, error)
-        report(str(outcomes[cell.name]))
+    def end(cell: Cell, result: str, error: str) -> None:
+        if result == FINISHED:
+            outcomes.append(ended_outcome(task.sweep_dir, cell, check))
+        else:
+            outcomes.append(Outcome(cell, result, error))
+        report(str(outcomes[-1]))
 
-    def cell_of(trial: Any) -> Cell:
-        return task.cells[trial.config["cell"]]
-
-    def name_of(trial: Any) -> str:
-        return cell_of(trial).name
-
-    class Narrator(tune.Callback):
-        """Tells what happens to the cells, and takes note of what comes out of them."""
-
-        def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-            last[trial.trial_id] = {}
-            report(progress_line("started", cell_of(trial)))
-
-        def on_trial_result(
-            self, iteration: int, trials: list, trial: Any, result: dict, **info: Any
-        ) -> None:
-            last[trial.trial_id] = result
-
-        def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-            error = last.get(trial.trial_id, {}).get(_ERROR, "its Ray worker died")
-            report(progress_line("retrying", cell_of(trial), error))
-
-        def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-            error = last.get(trial.trial_id, {}).get(_ERROR)
-            # Where the worker died, why is known at the end.
-            if error is not None:
-                end(cell_of(trial), FAILED, error)
-
-        def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-            end(cell_of(trial), trial.last_result[_RESULT])
-
-    tuner = tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(train_cell, task=task),
-            {"cpu": cluster.cell_cores, "gpu": cluster.cell_gpus},
-        ),
-        param_space={"cell": tune.grid_search(list(task.cells))},
-        tune_config=tune.TuneConfig(
-            max_concurrent_trials=cluster.jobs,
-            trial_name_creator=name_of,
-            trial_dirname_creator=name_of,
-        ),
-        run_config=tune.RunConfig(
-            name=task.tune_dir.name,
-            storage_path=str(task.tune_dir.parent),
-            failure_config=tune.FailureConfig(max_failures=retries),
-            callbacks=[Narrator()],
-            verbose=0,
-        ),
-    )
-    for result in tuner.fit():
-        cell = task.cells[result.config["cell"]]
-        if cell.name in outcomes:
+    while waiting or running:
+        while waiting and len(running) < (cluster.jobs or math.inf):
+            cell = waiting.pop(0)
+            running.append((start(cell, task), cell))
+        (ready,), _ = ray.wait([stream for stream, _ in running], num_returns=1)
+        [cell] = [cell for stream, cell in running if stream is ready]
+        lost = False
+        try:
+            result, error = ray.get(next(ready))
+            told = error
+        except (StopIteration, ray.exceptions.RayError) as caught:
+            lost = isinstance(caught, ray.exceptions.NodeDiedError)
+            told = "its Ray worker died"
+            result, error = FAILED, f"{told}: {_reason(caught)}"
+            if state_of(task.sweep_dir, cell).finished:
+                result = FINISHED
+        if result == _STARTED:
+            report(progress_line("started", cell))
             continue
-        if state_of(task.sweep_dir, cell).finished:
-            end(cell, FINISHED)
+        running = [(stream, each) for stream, each in running if stream is not ready]
+        failures[cell] += result == FAILED and not lost
+        if result == FAILED and failures[cell] <= retries:
+            report(progress_line("retrying", cell, told))
+            waiting.append(cell)
             continue
-        error = f"its Ray worker died: {_reason(result.error)}"
-        record_failure(task.sweep_dir / cell.name, error)
-        end(cell, FAILED, error)
-    return list(outcomes.values())
+        if result == FAILED and told != error:
+            record_failure(task.sweep_dir / cell.name, error)
+        end(cell, result, error)
+    return outcomes
 
 
-def _reason(error: Exception | None) -> str:
-    """An error of Ray in a line."""
+def _reason(error: Exception) -> str:
+    """Returns an error of Ray in a line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # Of a worker's traceback the last line says it, of all else the first.
     return lines[-1] if lines and "Traceback" in str(error) else (lines or ["no reason given"])[0]

@@ -34,7 +34,7 @@ TETHER = (sys.executable, "-m", "bioner_tf.experiments.sweeps.tether")
 
 @pytest.fixture
 def _with_ray(monkeypatch):
-    pytest.importorskip("ray.tune", reason="pip install '.[ray]' brings Ray Tune")
+    pytest.importorskip("ray", reason="pip install '.[ray]' brings Ray")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
@@ -61,7 +61,7 @@ def test_without_ray_one_line_says_what_to_install(tmp_path):
     done = sweep("--executor=ray", source=NO_RAY, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("error: --executor=ray: expected Ray Tune, got ")
+    assert line.startswith("error: --executor=ray: expected Ray, got ")
     assert "pip install 'bioner_tf[ray]'" in line
     assert not (tmp_path / "sweep").exists()
 
@@ -210,10 +210,6 @@ def test_failures_dead_workers_and_busy_cells_stop_no_other(tmp_path):
     assert collection.failed[cells["bad"].name] == error
     assert collection.failed[cells["slow"].name].startswith("its Ray worker died: ")
     assert all(state_of(tmp_path, cells[main]).finished for main in ("a", "b", "once"))
-    # What Tune was told.
-    (record,) = tmp_path.glob(f".ray/*/{cells['a'].name}/result.json")
-    told = [json.loads(line) for line in record.read_text().splitlines()]
-    assert [line["loss"] for line in told if "loss" in line][:2] == [1.0, 0.5]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import sys
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from bioner_tf.errors import BionerError
 from bioner_tf.experiments.sweeps.cell_process import TETHERED_TRAINER
 from bioner_tf.experiments.sweeps.cell_state import BUSY, FINISHED
-from bioner_tf.experiments.sweeps.cell_trial import Task, epoch_metrics, follow_cell
+from bioner_tf.experiments.sweeps.cell_task import Task, follow_cell
 from bioner_tf.experiments.sweeps.plan import Plan
 from tests.helpers import fake_trainer
 from tests.helpers.run_records import write_run
@@ -23,78 +24,73 @@ def cell_of(main):
 
 
 def task_of(directory, trainer=TRAINER, **changes):
-    (directory / ".ray").mkdir(exist_ok=True)
+    for main in ("a", "bad", "slow"):
+        (directory / cell_of(main).name).mkdir(exist_ok=True)
     settings = {
         "sweep_dir": directory,
-        "tune_dir": directory / ".ray",
         "working_dir": str(directory),
         "data_dir": "data",
         "vectors_dir": "vectors",
         "cell_cores": 2,
         "cell_gpus": 0.0,
-        "cells": {},
         "trainer": trainer,
     }
     return Task(**{**settings, **changes})
 
 
-def test_epochs_are_reported_as_they_were_recorded(tmp_path):
-    told: list[dict] = []
-    assert follow_cell(cell_of("a"), task_of(tmp_path), told.append) == FINISHED
-    lines = (tmp_path / cell_of("a").name / "metrics.jsonl").read_text().splitlines()
-    records = [json.loads(line) for line in lines]
-    assert told == [{**record, "loss": record["a/loss"]} for record in records]
-    assert [metrics["epoch"] for metrics in told] == [1, 2]
-
-
-def test_epochs_of_an_earlier_start_come_first(tmp_path):
+def test_cell_goes_on_after_the_epochs_of_an_earlier_start(tmp_path):
     cell = cell_of("a")
     write_run(tmp_path / cell.name, corpora=("a",), f1=None, epochs=2, epochs_done=1)
-    told: list[dict] = []
-    assert follow_cell(cell, task_of(tmp_path), told.append) == FINISHED
-    assert [metrics["epoch"] for metrics in told] == [1, 2]
+    assert follow_cell(cell, task_of(tmp_path)) == FINISHED
+    lines = (tmp_path / cell.name / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
     assert (tmp_path / cell.name / "console.log").read_text() == "went on after 1\n"
 
 
 def test_finished_cell_is_not_started(tmp_path):
     cell = cell_of("a")
     write_run(tmp_path / cell.name, corpora=("a",), epochs=2)
-    assert follow_cell(cell, task_of(tmp_path, trainer=["/nonexistent"]), print) == FINISHED
+    assert follow_cell(cell, task_of(tmp_path, trainer=["/nonexistent"])) == FINISHED
 
 
 def test_failure_is_an_error_and_recorded(tmp_path):
     cell = cell_of("bad")
     with pytest.raises(BionerError, match=r"^bad/train.tsv:7: expected a tag \(exit code 1\)$"):
-        follow_cell(cell, task_of(tmp_path), print)
+        follow_cell(cell, task_of(tmp_path))
     failure = json.loads((tmp_path / cell.name / "failure.json").read_text())
     assert failure["error"] == "bad/train.tsv:7: expected a tag (exit code 1)"
 
 
 def test_process_of_another_is_left_alone(tmp_path):
     cell = cell_of("a")
-    (tmp_path / cell.name).mkdir()
+    task = task_of(tmp_path)
     with (tmp_path / cell.name / "sweep.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert follow_cell(cell, task_of(tmp_path), print, lock_seconds=0.0) == BUSY
+        assert follow_cell(cell, task, lock_seconds=0.0) == BUSY
     # Freed in time, it is ours: the process of a try before needs a moment to die.
-    assert follow_cell(cell, task_of(tmp_path), print) == FINISHED
+    assert follow_cell(cell, task) == FINISHED
 
 
 def test_machine_that_shares_nothing_is_told(tmp_path):
-    task = task_of(tmp_path, tune_dir=tmp_path / "elsewhere")
-    with pytest.raises(BionerError, match=r"expected .*elsewhere, from a file system that all"):
-        follow_cell(cell_of("a"), task, print)
-    assert not (tmp_path / cell_of("a").name).exists()
+    task = task_of(tmp_path, sweep_dir=tmp_path / "elsewhere")
+    with pytest.raises(BionerError, match=r"expected .*elsewhere.*, from a file system that all"):
+        follow_cell(cell_of("a"), task)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_nothing_is_left_behind_when_the_watching_ends(tmp_path):
     cell = cell_of("slow")
 
-    def break_off(metrics):
+    def interrupt(number, frame):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        follow_cell(cell, task_of(tmp_path), break_off)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            follow_cell(cell, task_of(tmp_path))
+    finally:
+        signal.signal(signal.SIGALRM, before)
     with (tmp_path / cell.name / "sweep.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -110,7 +106,7 @@ def test_process_gets_what_the_cell_asked_for(tmp_path, monkeypatch, gpus, devic
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     trainer = (sys.executable, "-c", ENVIRONMENT)
     cell = cell_of("a")
-    follow_cell(cell, task_of(tmp_path, trainer, cell_gpus=gpus), print)
+    follow_cell(cell, task_of(tmp_path, trainer, cell_gpus=gpus))
     told = json.loads((tmp_path / cell.name / "console.log").read_text())
     assert told[:2] == [devices, os.path.realpath(tmp_path)]
     # The very command of a sweep without Ray, but for the cores.
@@ -121,9 +117,3 @@ def test_process_gets_what_the_cell_asked_for(tmp_path, monkeypatch, gpus, devic
 def test_trainer_is_bioner_train_of_the_machines_own_python(tmp_path):
     command = task_of(tmp_path, trainer=None).command(cell_of("a"))
     assert command[: len(TETHERED_TRAINER)] == list(TETHERED_TRAINER)
-
-
-def test_metrics_have_names_that_cells_have_in_common():
-    record = {"epoch": 1, "a/loss": 2.0, "b/loss": 0.5, "a/devel_f1": 0.75, "b/devel_f1": 0.25}
-    common = {"loss": 2.5, "devel_f1": 0.75}
-    assert epoch_metrics(record, ["a", "b"]) == {**record, **common}
