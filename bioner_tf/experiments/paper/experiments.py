@@ -46,7 +46,7 @@ _DEFAULTS = TrainingConfig()
 
 
 class NotRun(Exception):
-    """A cell that was asked for has no finished run."""
+    """The requested cell has no finished run."""
 
 
 class Place(NamedTuple):
@@ -66,7 +66,7 @@ class Results:
     Attributes:
         groups: By their places.
         vectors: The vectors of most of them, which all tables but Table 7 use.
-        settings: What they share and is not the default, by flag.
+        settings: The settings that all share and that are not the default, by flag.
         left_out: One sentence for each group whose place in the tables another group has.
     """
 

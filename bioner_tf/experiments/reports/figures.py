@@ -40,7 +40,7 @@ _LEGEND_ENTRY_INCHES = 1.2
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is there."""
+    """Whether matplotlib is installed."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
@@ -95,7 +95,7 @@ def _draw_heat_map(results: Results) -> Figure | None:
     figure, (axes,) = _new_figure(1, width=7.0, height=3.8)
     limit = max(1.0, float(np.nanmax(np.abs(gains))))
     image = axes.imshow(gains, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
-    axes.set_facecolor("#eeeeee")  # of what was not run
+    axes.set_facecolor("#eeeeee")  # cells that were not run
     for row, column in np.ndindex(gains.shape):
         group, gain = groups[row][column], gains[row, column]
         text = f"{100 * _mean(group):.1f}" if group else "not run"
@@ -261,7 +261,7 @@ def _structures(results: Results, main: str) -> list[tuple[str, Group]]:
 
 
 def _mains_with(there: Callable[[str], Sequence[Any]]) -> list[str]:
-    """The main corpora of which there is something to see."""
+    """The main corpora with something to draw."""
     return [main for main in MAINS if there(main)]
 
 

@@ -19,7 +19,7 @@ class Origin:
     """Where a page comes from.
 
     Attributes:
-        command: The command that made it, as one would type it.
+        command: The command line that made it.
         machine: The machine that it was made on.
         date: The day.
     """

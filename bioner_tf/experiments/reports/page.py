@@ -34,7 +34,7 @@ def build_page(collection: Collection, origin: Origin, pictures: bool = True) ->
     Args:
         collection: The runs.
         origin: What the page says about its making.
-        pictures: Whether to draw; what matplotlib is needed for.
+        pictures: Whether to draw pictures; needs matplotlib.
     """
     groups, repeated = group_runs(collection.runs)
     draw = pictures and figures.can_draw()

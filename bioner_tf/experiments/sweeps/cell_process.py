@@ -56,17 +56,16 @@ class CellProcess:
         Args:
             directory: Its run directory; made where there is none.
             command: The whole command line.
-            cores: The cores that it keeps to; by default to none in particular.
-            tethered: Whether we hold its stdin for as long as we live, for a command that dies
-                when nobody does.
+            cores: The cores that it may use; by default all.
+            tethered: Whether to keep its stdin open, for a command that ends when that closes.
             working_dir: Where its relative paths start; by default where ours do.
             environment: Variables beside ours.
 
         Returns:
-            The process; None where another one (of another sweep, say) is at the cell.
+            The process; None where another process already trains the cell.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        # The child inherits the lock and has it for as long as it lives, even if we are killed.
+        # The child inherits the lock and keeps it until it ends, even if we are killed.
         with (directory / LOCK_FILE).open("w") as lock, (directory / LOG_FILE).open("ab") as log:
             if not _take(lock.fileno()):
                 return None
@@ -87,7 +86,7 @@ class CellProcess:
         return cls(directory, start, popen)
 
     def finish(self) -> str | None:
-        """Says how it ended, once it has.
+        """Records how the process ended; call it after the end.
 
         Returns:
             None if all is well, else the error, which is then recorded in the run directory.
@@ -100,7 +99,7 @@ class CellProcess:
         return error
 
     def _last_words(self) -> str:
-        """The error in the log: the line that names itself one, else the last."""
+        """Returns the error in the log: the line that starts with "error: ", else the last."""
         code = self.popen.returncode
         ending = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
         with (self.directory / LOG_FILE).open("rb") as log:
@@ -113,7 +112,7 @@ class CellProcess:
 
 
 def record_failure(directory: Path, error: str, exit_code: int | None = None) -> None:
-    """Leaves in a run directory why its last start failed.
+    """Records in a run directory why its last start failed.
 
     Args:
         directory: The run directory.
@@ -125,7 +124,7 @@ def record_failure(directory: Path, error: str, exit_code: int | None = None) ->
 
 
 def stop_all(processes: Iterable[CellProcess]) -> None:
-    """Stops processes, politely first; started again, any of them goes on where it was."""
+    """Stops processes: SIGTERM first, SIGKILL after some seconds."""
     popens = [process.popen for process in processes]
     for popen in popens:
         popen.terminate()
@@ -141,7 +140,7 @@ def stop_all(processes: Iterable[CellProcess]) -> None:
 
 
 def is_trained_by_another(directory: Path) -> bool:
-    """Whether a process, on whatever machine that shares the directory, is at a cell."""
+    """Whether a process trains a cell, on any machine that shares the directory."""
     path = directory / LOCK_FILE
     if not path.exists():
         return False

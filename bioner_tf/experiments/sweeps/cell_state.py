@@ -1,4 +1,4 @@
-"""How far the cells of an experiment are, and what comes out of them."""
+"""The states of the cells of an experiment, and their outcomes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class State:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came out of a cell: ``FINISHED``, ``FAILED`` (with the error) or ``BUSY``."""
+    """The outcome of a cell: ``FINISHED``, ``FAILED`` (with the error) or ``BUSY``."""
 
     cell: Cell
     result: str

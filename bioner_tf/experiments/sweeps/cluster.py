@@ -76,7 +76,7 @@ class Cluster:
     cell_gpus: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raises UsageError for what no cluster can be."""
+        """Raises UsageError where the settings contradict each other."""
         address = self.resolved_address
         if address.startswith("ray://"):
             raise UsageError(
@@ -129,8 +129,8 @@ def run_cells_on_ray(
     """Runs what is not finished; goes on after a failure.
 
     A task starts the process that trains a cell and ends as it does. A process dies with the
-    worker of its task: when this function is left, however that comes, all are stopped, and each
-    continues where it was the next time, with Ray or without.
+    worker of its task: when this function is left for any reason, all are stopped; the next start, with
+    Ray or without, continues each of them.
 
     Args:
         sweep_dir: The directory of the run directories, which all machines share.
@@ -230,7 +230,7 @@ def _ray(ray: Any, cluster: Cluster) -> Iterator[None]:
 
 
 def _tell_of_shortage(ray: Any, cluster: Cluster, report: Callable[[str], None]) -> None:
-    """Says so where no machine has what a cell asks for; one may be about to come.
+    """Reports if no machine has what a cell asks for; a cluster may still add one.
 
     Raises:
         UsageError: None can come: this is a Ray of our own.

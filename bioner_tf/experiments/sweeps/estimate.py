@@ -38,7 +38,7 @@ class CorpusSize:
 
 
 def measure_corpus(data_dir: PathLike, corpus: str) -> CorpusSize | None:
-    """Counts a corpus's training sentences and tokens; None where it is not there."""
+    """Counts a corpus's training sentences and tokens; None if the corpus is missing."""
     sentences, tokens = {}, 0
     for split in ("train", "devel"):
         path = Path(data_dir) / corpus / f"{split}.tsv"
@@ -75,11 +75,11 @@ class Estimator:
         return f"hours by the speed of the runs here ({', '.join(known)})"
 
     def hours(self, cell: Cell, epochs_done: int = 0) -> float | None:
-        """Estimates what is left of a cell; None where a corpus is not there.
+        """Estimates the hours left for a cell; None if a corpus is missing.
 
         Args:
             cell: The cell.
-            epochs_done: Epochs that it has behind it.
+            epochs_done: Epochs that are already trained.
         """
         tokens = self._tokens_per_epoch(cell)
         if tokens is None:

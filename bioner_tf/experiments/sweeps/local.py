@@ -60,8 +60,9 @@ def run_cells(
 ) -> list[Outcome]:
     """Runs what is not finished; goes on after a failure.
 
-    Each cell is a process in its own session, so that an interrupt reaches it only through here;
-    on the way out, however that comes, all are stopped, and any goes on where it was the next time.
+    Each cell is a process in its own session, so that an interrupt reaches it only through this
+    function. When the function is left for any reason, all processes are stopped; the next start
+    continues each of them.
 
     Args:
         sweep_dir: The directory of the run directories.
@@ -121,7 +122,7 @@ def _start(
 
 
 def _core_slots(resources: Resources) -> list[set[int] | None]:
-    """The cores of each process; None where they need not be kept apart."""
+    """Returns the cores of each process; None where a process may use all."""
     if not hasattr(os, "sched_getaffinity"):
         return [None] * resources.jobs
     there = sorted(os.sched_getaffinity(0))
@@ -138,7 +139,7 @@ def _core_slots(resources: Resources) -> list[set[int] | None]:
 
 @contextmanager
 def _stopping(running: Mapping[int, tuple[Cell, CellProcess]]) -> Iterator[None]:
-    """Stops what runs when the block is left, however that comes."""
+    """Stops all running cells when the block is left for any reason."""
     try:
         yield
     finally:

@@ -129,7 +129,7 @@ class Plan:
     extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises UsageError for what no experiment can be."""
+        """Raises UsageError where the dimensions contradict each other."""
         for structure in self.structures:
             if structure not in STRUCTURES:
                 raise UsageError(
@@ -158,8 +158,8 @@ class Plan:
             self.betas,
             self.seeds,
         )
-        # What is the same for a structure (the auxiliary corpus of a single task, the weights of
-        # losses that it does not have) makes no second cell.
+        # Settings that a structure does not use (auxiliary corpora of a single task, weights of
+        # losses that it does not have) make no second cell.
         cells = list(dict.fromkeys(self._cell(*values) for values in product))
         names = collections.Counter(cell.name for cell in cells)
         name, count = names.most_common(1)[0]
@@ -196,7 +196,7 @@ class Plan:
         flags = {"vectors": vectors, "train_on": self.train_on}
         if crf != "static":
             flags["crf"] = crf
-        # Types of a corpus that is not trained on say nothing.
+        # Types of a corpus that is not trained on do not matter.
         if types and types.rpartition(":")[0] in corpora:
             flags["types"] = types
         if fraction != 1:

@@ -1,9 +1,9 @@
-"""Runs a module as a program that is killed at once when nobody holds its stdin any longer.
+"""Runs a module as a program that is killed when its stdin closes.
 
-``python -m bioner_tf.experiments.sweeps.tether MODULE [ARGUMENT ...]`` is ``python -m MODULE ...``
-for a
-process that keeps the other end of that pipe. However it ends, its end of the pipe is closed, and
-no trainer is left behind that would keep the lock of its run directory.
+``python -m bioner_tf.experiments.sweeps.tether MODULE [ARGUMENT ...]`` does the same as
+``python -m MODULE [ARGUMENT ...]``. The parent keeps the other end of the pipe. When the parent
+ends for any reason, the pipe closes and the program is killed, so that no trainer is left behind
+that holds the lock of its run directory.
 """
 
 from __future__ import annotations
