@@ -5,11 +5,10 @@ The words are cut out as the corpora's are, digits become 0: what the taggers lo
 
 from __future__ import annotations
 
-import os
-
 from absl import flags
 
 from bioner_tf.cli import app
+from bioner_tf.machine import count_cores
 from bioner_tf.vectors.word2vec import Word2VecConfig, find_files, train_vectors
 
 _DEFAULTS = Word2VecConfig()
@@ -44,7 +43,7 @@ LOWER = flags.DEFINE_bool(
 )
 WORKERS = flags.DEFINE_integer(
     "workers",
-    os.cpu_count() or 1,
+    count_cores(),
     "Threads; with 1, the same seed gives the same vectors.",
     lower_bound=1,
 )
