@@ -25,7 +25,8 @@ from bioner_tf.corpora.vocabulary import (
 )
 from bioner_tf.files import PathLike
 from bioner_tf.sources.base import Arrays, GraphEncoder, MakeDropout, Source, Tensors, line_table
-from bioner_tf.vectors.embeddings import Coverage, build_embedding_table, load_vectors
+from bioner_tf.vectors.files import load_vectors
+from bioner_tf.vectors.table import Coverage, build_embedding_table
 
 
 class WordSource(Source):

@@ -12,14 +12,9 @@ from gensim.models import KeyedVectors
 
 from bioner_tf.corpora.vocabulary import Vocabulary, build_words
 from bioner_tf.errors import BionerError
-from bioner_tf.vectors.embeddings import (
-    Coverage,
-    Share,
-    WordVectors,
-    build_embedding_table,
-    load_vectors,
-    measure_coverage,
-)
+from bioner_tf.vectors.files import load_vectors
+from bioner_tf.vectors.table import Coverage, Share, build_embedding_table, measure_coverage
+from bioner_tf.vectors.word_vectors import WordVectors
 
 WORDS = ("the", "Gene", "1990", "β-cat", "0000", "\u00a0")
 MATRIX = np.array(

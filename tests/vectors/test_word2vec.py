@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.vectors.embeddings import load_vectors
+from bioner_tf.vectors.files import load_vectors
 from bioner_tf.vectors.word2vec import (
     TextFiles,
     Word2VecConfig,

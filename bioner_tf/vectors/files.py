@@ -1,38 +1,27 @@
-"""Word vectors: loads them through gensim and lays the word embedding's first values.
+"""Reads files of word vectors through gensim: GloVe text, word2vec text and word2vec binary.
 
-GloVe text, word2vec text and word2vec binary, plain or gzipped, are told apart by their content.
+The formats, plain or gzipped, are told apart by their content.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import gzip
-import math
 import os
 import re
 import tempfile
 import traceback
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+from typing import BinaryIO, NamedTuple, NoReturn, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from bioner_tf.corpora.vocabulary import (
-    FIRST_ID,
-    PADDING_ID,
-    Vocabulary,
-    lower_word,
-    normalise_word,
-)
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
-
-FloatArray = npt.NDArray[np.float32]
+from bioner_tf.vectors.word_vectors import FloatArray, WordVectors
 
 _EXPECTED_FORMAT = "expected word vectors in GloVe text, word2vec text or word2vec binary format"
 _MEND_BY_FETCHING = "the file was cut or damaged: copy or download it again"
@@ -42,120 +31,6 @@ _PRINTABLE = re.compile(rb"[\t\r\n\x20-\x7e]*")
 _LONGEST_LINE = 1 << 20
 _BYTES_PER_VALUE = 4
 _ROWS_AT_A_TIME = 1 << 16
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class WordVectors:
-    """Words and their vectors, looked up by digit-normalised form.
-
-    Files are sorted by frequency, so where words become equal ("1990" and "2000" both become
-    "0000") the first one's vector is found.
-
-    Attributes:
-        words: The word of each row, digit-normalised; may repeat.
-        matrix: float32 (n, dim).
-        index: The first row of each distinct word.
-    """
-
-    words: tuple[str, ...]
-    matrix: FloatArray
-    index: Mapping[str, int] = dataclasses.field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        words = tuple(map(normalise_word, self.words))
-        index: dict[str, int] = {}
-        for row, word in enumerate(words):
-            index.setdefault(word, row)
-        object.__setattr__(self, "words", words)
-        object.__setattr__(self, "index", index)
-
-    @property
-    def dim(self) -> int:
-        """Numbers in a vector."""
-        return int(self.matrix.shape[1])
-
-    def find(self, word: str) -> tuple[str | None, int | None]:
-        """Looks a word up.
-
-        Args:
-            word: A token or its normalised form.
-
-        Returns:
-            ``("exact", row)`` if its normalised form has a vector, else ``("lower", row)`` if that
-            in lower case has, else ``(None, None)``.
-
-        Source:
-            What the paper's authors' program does.
-        """
-        form = normalise_word(word)
-        row = self.index.get(form)
-        if row is not None:
-            return "exact", row
-        row = self.index.get(lower_word(form))
-        return (None, None) if row is None else ("lower", row)
-
-
-@dataclasses.dataclass(frozen=True)
-class Share:
-    """How much of something has a vector: counts that add up to the total.
-
-    Attributes:
-        exact: Found by the normalised form.
-        lower: Found by its lower-case form only.
-        none: Not found.
-    """
-
-    exact: int
-    lower: int
-    none: int
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.exact + self.lower + self.none
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the total and the shares, fractions in [0, 1]; 0 of nothing."""
-        total = self.total
-        shares = {
-            name: count / total if total else 0.0
-            for name, count in dataclasses.asdict(self).items()
-        }
-        return {"total": total, **shares}
-
-
-@dataclasses.dataclass(frozen=True)
-class CorpusCoverage:
-    """How much of a corpus has a vector.
-
-    Attributes:
-        tokens: Counted in occurrences.
-        forms: Counted in distinct normalised forms.
-    """
-
-    tokens: Share
-    forms: Share
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns both shares."""
-        return {"tokens": self.tokens.to_json(), "types": self.forms.to_json()}
-
-
-@dataclasses.dataclass(frozen=True)
-class Coverage:
-    """How much of each corpus has a vector, by the corpus's name."""
-
-    corpora: Mapping[str, CorpusCoverage]
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the shares of each corpus."""
-        return {name: coverage.to_json() for name, coverage in self.corpora.items()}
-
-    def __str__(self) -> str:
-        return "\n".join(
-            f"{name}: {_describe('tokens', coverage.tokens)}; {_describe('types', coverage.forms)}"
-            for name, coverage in self.corpora.items()
-        )
 
 
 def load_vectors(
@@ -199,93 +74,6 @@ def load_vectors(
             f"{path}: expected word vectors that fit into memory, got more; "
             "use a smaller file or a limit"
         ) from error
-
-
-def build_embedding_table(
-    vocabulary: Vocabulary,
-    vectors: WordVectors | None,
-    dim: int,
-    seed: int,
-    form_counts: Mapping[str, Mapping[str, int]] | None = None,
-) -> tuple[FloatArray, Coverage]:
-    """Lays the first values of the word embedding.
-
-    Args:
-        vocabulary: Of words.
-        vectors: Where to take vectors from; ``None`` leaves all to chance.
-        dim: Numbers in a vector, at least 1.
-        seed: 0 or more; the row of a word without vector depends on it and on the row's number.
-        form_counts: By corpus, the occurrences of each normalised form, for the coverage report;
-            ``None`` reports on the vocabulary instead, each word counted once.
-
-    Returns:
-        float32 (len(vocabulary) + 2, dim): zeros for padding, then the unknown word and words
-        without vector uniform in ±sqrt(3/dim), the others' vectors by exact normalised form, else
-        by its lower-case form. And the coverage of each corpus.
-
-    Raises:
-        BionerError: If the vectors are of another dimension.
-
-    Source:
-        What the paper's authors' program does.
-    """
-    if vectors is not None and vectors.dim != dim:
-        raise BionerError(
-            f"expected word vectors of {dim} numbers, got {vectors.dim}; "
-            "name other vectors or another dimension"
-        )
-    bound = np.float32(math.sqrt(3 / dim))
-    # In place and in float32: the table of a large vocabulary is the largest thing in memory.
-    table = np.random.default_rng(seed).random((len(vocabulary) + FIRST_ID, dim), dtype=np.float32)
-    table *= 2 * bound
-    table -= bound
-    table[PADDING_ID] = 0
-    if vectors is not None:
-        found = {
-            position + FIRST_ID: row
-            for position, entry in enumerate(vocabulary.entries)
-            for _, row in [vectors.find(entry)]
-            if row is not None
-        }
-        table[list(found)] = vectors.matrix[list(found.values())]
-    if form_counts is None:
-        form_counts = {"vocabulary": dict.fromkeys(vocabulary.entries, 1)}
-    return table, measure_coverage(vectors, form_counts)
-
-
-def measure_coverage(
-    vectors: WordVectors | None, form_counts: Mapping[str, Mapping[str, int]]
-) -> Coverage:
-    """Counts how much of each corpus has a vector.
-
-    Args:
-        vectors: ``None`` stands for no vectors at all.
-        form_counts: By corpus, the occurrences of each normalised form.
-
-    Returns:
-        The coverage of each corpus.
-    """
-    return Coverage(
-        {name: _coverage_of_corpus(vectors, counts) for name, counts in form_counts.items()}
-    )
-
-
-def _coverage_of_corpus(vectors: WordVectors | None, counts: Mapping[str, int]) -> CorpusCoverage:
-    tokens = dict.fromkeys(("exact", "lower", "none"), 0)
-    forms = dict(tokens)
-    for form, count in counts.items():
-        how = vectors.find(form)[0] if vectors is not None else None
-        tokens[how or "none"] += count
-        forms[how or "none"] += 1
-    return CorpusCoverage(Share(**tokens), Share(**forms))
-
-
-def _describe(what: str, share: Share) -> str:
-    fractions = share.to_json()
-    return (
-        f"{share.total} {what}, {fractions['exact']:.1%} found exactly, {fractions['lower']:.1%} "
-        f"by lower case, {fractions['none']:.1%} not at all"
-    )
 
 
 class _Layout(NamedTuple):
