@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import hashlib
 import http.client
 import json
+import lzma
 import os
 import re
 import shutil
@@ -21,6 +23,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -50,6 +53,9 @@ _TRIES = 4
 _TIMEOUT_SECONDS = 60
 _CHUNK = 1 << 20
 _SECONDS_BETWEEN_REPORTS = 5.0
+# More than any source has; stops an archive that would fill the disk.
+_MOST_UNPACKED_BYTES = 32 << 30
+_MOST_MEMBERS = 100_000
 
 Report = Callable[[str], None]
 
@@ -388,23 +394,60 @@ def _unpack(source: Source, download: Path, staging: Path) -> None:
         shutil.copyfile(download, staging / name)
         return
     members = _zip_members if source.name.endswith(".zip") else _tar_members
+    seen = set()
     try:
         for path, stream in members(download):
             inside = PurePosixPath(path)
             if source.in_directory:
                 inside = PurePosixPath(*inside.parts[1:])
-            if (ours := wanted.get(str(inside))) is not None:
-                with (staging / ours).open("wb") as output:
-                    shutil.copyfileobj(stream, output, _CHUNK)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+            if (ours := wanted.get(str(inside))) is None:
+                continue
+            if ours in seen:
+                raise BionerError(f"{download}: expected each file once, got {path!r} twice")
+            seen.add(ours)
+            with (staging / ours).open("wb") as output:
+                shutil.copyfileobj(stream, output, _CHUNK)
+    # zipfile raises RuntimeError for encryption and NotImplementedError for unknown methods.
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise BionerError(
             f"{download}: expected a whole archive: {error}; remove it and start again"
         ) from None
 
 
+def _check_size(path: Path, size: int, members: int = 0) -> None:
+    if size > _MOST_UNPACKED_BYTES or members > _MOST_MEMBERS:
+        raise BionerError(
+            f"{path}: expected at most {_MOST_UNPACKED_BYTES:,} bytes in {_MOST_MEMBERS:,} files, "
+            "got more; is it the right archive?"
+        )
+
+
+def _check_gzip(path: Path) -> None:
+    """Reads a gzip stream to its end, where its checksum is.
+
+    tarfile stops before the end, and takes a damaged header within the archive for the end.
+    """
+    size = 0
+    with gzip.open(path) as stream:
+        for chunk in iter(lambda: stream.read(_CHUNK), b""):
+            size += len(chunk)
+            _check_size(path, size)
+
+
 def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    _check_gzip(path)
     with tarfile.open(path, "r:gz") as archive:
-        for member in archive:
+        for number, member in enumerate(archive):
+            _check_size(path, 0, number)
             # Neither links nor devices.
             stream = archive.extractfile(member) if member.isfile() else None
             if stream is not None:
@@ -413,7 +456,9 @@ def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
+        members = archive.infolist()
+        _check_size(path, sum(member.file_size for member in members), len(members))
+        for member in members:
             if not member.is_dir():
                 with archive.open(member) as stream:
                     yield member.filename, stream

@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ def _lines(path: str) -> Iterator[str]:
         raise BionerError(
             f"{path}:{number}: expected UTF-8: {error.reason}; convert the file"
         ) from None
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BionerError(f"{path}:{number}: expected a whole gzip file: {error}") from None
 
 

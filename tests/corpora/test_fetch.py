@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -282,3 +283,62 @@ def test_command_fetches_the_papers_corpora_from_a_mirror(tmp_path):
     assert done.stderr.endswith("not JNLPBA/train.tsv, which the source does not have\n")
     assert "CC BY 4.0" in done.stdout
     assert len(read_sums(tmp_path / "corpora")) == 35
+
+
+def test_no_flipped_bit_in_an_archive_is_published(tmp_path):
+    contents = {"a/train.tsv": b"the\tO\n" * 9, "a/test.tsv": b"p53\tB-Gene\n"}
+    whole = tar({f"r/data/{name}": content for name, content in contents.items()})
+    (tmp_path / "mirror").mkdir()
+    refused = 0
+    for position in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[position // 8] ^= 1 << position % 8
+        (tmp_path / "mirror/abc.tar.gz").write_bytes(damaged)
+        target = tmp_path / f"target-{position}"
+        try:
+            missing, _ = get(corpora(), target, str(tmp_path / "mirror"))
+        except BionerError as error:
+            refused += 1
+            assert "expected a whole archive" in str(error)  # noqa: PT017 - not every flip matters
+            assert names_in(target) == []
+        else:
+            # gzip's time, its system and the padding behind the last block are not content.
+            assert missing == []
+            assert {name: (target / name).read_bytes() for name in contents} == contents
+        shutil.rmtree(target)
+    assert refused > 7 * len(whole)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content.replace(
+            b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"
+        ),
+        lambda content: content.replace(b"the 0.1", b"the 0.2"),
+        lambda content: content[:-9],
+    ],
+    ids=["encrypted", "wrong content", "cut"],
+)
+def test_odd_zip_is_one_line_and_leaves_nothing(tmp_path, damage):
+    source = Source("http://origin/glove.zip", {"glove.txt": "glove.txt"}, "free")
+    (tmp_path / "mirror").mkdir()
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("glove.txt", "the 0.1")
+    damaged = damage(content.getvalue())
+    assert damaged != content.getvalue()
+    (tmp_path / "mirror/glove.zip").write_bytes(damaged)
+    with pytest.raises(BionerError, match="expected a whole archive") as error:
+        get(source, tmp_path / "target", str(tmp_path / "mirror"))
+    assert "\n" not in str(error.value)
+    assert names_in(tmp_path / "target") == []
+
+
+def test_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch, "_MOST_UNPACKED_BYTES", 1000)
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror/abc.tar.gz").write_bytes(tar({"r/data/a/train.tsv": b"0" * 2000}))
+    with pytest.raises(BionerError, match="expected at most 1,000 bytes"):
+        get(corpora(), tmp_path / "target", str(tmp_path / "mirror"))
+    assert names_in(tmp_path / "target") == []
