@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bioner_tf.corpora.corpus import Sentence, read_corpus, read_split
+from bioner_tf.corpora.corpus import Sentence, keep_types, read_corpus, read_split
 from bioner_tf.corpora.predictions import TaggedSentence, read_predictions, require_same_sentences
 from bioner_tf.errors import UsageError
 from bioner_tf.scoring.metrics import format_scores, score_tags
@@ -90,7 +90,7 @@ def _tag_sentences(evaluation: Evaluation) -> Tagged:
     if not path.is_file():
         tagger = _load(evaluation.model)
         return {
-            key: _tag(tagger, key[0], sentences)
+            key: _tag(tagger, key[0], _keep_trained_types(tagger, key[0], sentences))
             for key, sentences in _read_sentences(evaluation, tagger).items()
         }
     if evaluation.corpus_file is not None or evaluation.data_dir is not None:
@@ -139,6 +139,14 @@ def _tag_again(tagged: Tagged, evaluation: Evaluation) -> Tagged:
     for key, sentences in tagged.items():
         require_same_sentences(sentences, others[key], (evaluation.model, path))
     return others
+
+
+def _keep_trained_types(
+    tagger: Tagger, corpus: str, sentences: Sequence[Sentence]
+) -> Sequence[Sentence]:
+    """Keeps the gold entities of the types that the run's ``--types`` kept."""
+    types = tagger.metadata.get("settings", {}).get("data", {}).get("types", {}).get(corpus)
+    return sentences if types is None else keep_types(sentences, types)
 
 
 def _load(path: str) -> Tagger:
