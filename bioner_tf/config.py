@@ -42,6 +42,8 @@ class Range(NamedTuple):
 
 _FROM_0 = Range("a whole number of 0 or more", lambda value: value >= 0)
 _FROM_1 = Range("a whole number of 1 or more", lambda value: value >= 1)
+# TensorFlow and NumPy take seeds of 32 bits.
+_SEED = Range("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2**32)
 _SHARE = Range("a share in (0, 1]", lambda value: 0 < value <= 1)
 _RATE = Range("a rate in [0, 1)", lambda value: 0 <= value < 1)
 _POSITIVE = Range("a number of more than 0", lambda value: 0 < value < math.inf)
@@ -81,6 +83,10 @@ def _check_settings(config: Config) -> None:
                 _require(item in choices, field.name, f"{one_of} {choices}", item)
         elif (within := field.metadata["within"]) is not None:
             _require(within.includes(value), field.name, within.description, value)
+
+
+def _is_directory_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not name.startswith("-") and not {"/", "\0"} & {*name}
 
 
 def _require(condition: bool, flag: str, expected: str, got: Any) -> None:
@@ -124,6 +130,8 @@ class DataConfig:
         _check_settings(self)
         names = ",".join(self.corpora)
         _require(bool(self.corpora), "corpora", "one corpus or more", names)
+        for name in self.corpora:
+            _require(_is_directory_name(name), "corpora", "names of directories", name)
         _require(len(set(self.corpora)) == len(self.corpora), "corpora", "each corpus once", names)
         for name in self.types:
             _require(name in self.corpora, "types", f"one of {', '.join(self.corpora)}", name)
@@ -205,7 +213,7 @@ class TrainingConfig:
         default=0.001,
         within=_WEIGHT,
     )
-    seed: int = _setting("Seed of all random draws.", default=1, within=_FROM_0)
+    seed: int = _setting("Seed of all random draws.", default=1, within=_SEED)
     patience: int = _setting(
         "End after so many epochs without a better devel F1 of the main corpus; 0: never early.",
         default=0,

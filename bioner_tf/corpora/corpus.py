@@ -27,6 +27,9 @@ DOCUMENT_MARK = "-DOCSTART-"
 # Nothing else separates columns or counts as blank: tokens may hold any other Unicode space.
 _COLUMN_SEPARATORS = " \t"
 _COLUMN_GAP = re.compile(f"[{_COLUMN_SEPARATORS}]+")
+_GZIP_MAGIC = b"\x1f\x8b"
+# Several tags in one column, like B-Gene|I-Disease.
+_SEVERAL_TAGS = re.compile(r"\|(O$|[BIES]-)")
 _EXPECTED_LINE = 'expected "token<TAB>tag"'
 
 
@@ -230,6 +233,17 @@ def _read_text(path: str) -> str:
             content = stream.read()
     except OSError as error:
         raise BionerError(f"{path}: expected a readable file, got: {error.strerror}") from error
+    if content.startswith(_GZIP_MAGIC):
+        raise BionerError(f"{path}: expected text, got a gzip file; unpack it first")
+    if b"\r" in content and b"\n" not in content:
+        raise BionerError(
+            f"{path}: expected lines that end at LF or CR LF, got CR alone; convert the line ends"
+        )
+    if content.endswith(b"\r"):
+        raise BionerError(
+            f"{path}: expected a line break at the end, got half of one (CR without LF): the file "
+            "was cut; copy or download it again"
+        )
     if content.startswith(codecs.BOM_UTF8):
         content = content[len(codecs.BOM_UTF8) :]
     try:
@@ -271,6 +285,11 @@ def _check_line(place: str, columns: Sequence[str]) -> None:
         raise BionerError(
             f"{place}: {_EXPECTED_LINE}, got 1 column ({_shorten(columns[0])}); "
             "write the missing token or tag"
+        )
+    if _SEVERAL_TAGS.search(columns[-1]):
+        raise BionerError(
+            f"{place}: expected one tag in the last column, got {_shorten(columns[-1])}; keep one "
+            "of them, or make a corpus for each entity type"
         )
     try:
         tag_schemes.split_tag(columns[-1])

@@ -416,3 +416,23 @@ def test_a_fingerprint_tells_tokens_tags_and_boundaries_apart() -> None:
     # printf 'a\tO\nb\tB-X\n\n' | sha256sum
     expected = "78aeaff2129c83ba1a82f5639a638bf2ae8a7a635b856017cd1841f2388a8ee0"
     assert fingerprint(kinds[1]) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"a\tO\rb\tO\r", "CR alone"),
+        (b"a\tO\nb\tB-Disease\r", "the file was cut"),
+        (b"\x1f\x8b\x08\x00a\tO\n", "a gzip file; unpack it"),
+        (b"a\tO\nb\tI-Disease|B-Anatomy\n", ":2: expected one tag in the last column"),
+        (b"a\tB-Gene|O\n", ":1: expected one tag in the last column"),
+    ],
+    ids=["CR only", "cut line break", "gzip", "two tags", "tag or O"],
+)
+def test_input_that_means_something_else_is_refused(tmp_path, content, told):
+    path = tmp_path / "train.tsv"
+    path.write_bytes(content)
+    with pytest.raises(BionerError) as error:
+        read_split(path)
+    assert str(error.value).startswith(str(path))
+    assert told in str(error.value)
