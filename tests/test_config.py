@@ -231,3 +231,21 @@ def test_the_defaults_are_the_papers() -> None:
     assert (training.epochs, training.batch_size, training.rho) == (80, 16, 0.95)
     assert (training.learning_rate, training.learning_rate_decay) == (0.001, 0.97)
     assert training.clip_norm == 5
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("data", "vectors", None),
+        ("data", "corpora", [1]),
+        ("data", "strict", 1),
+        ("data", "keep_fraction", "1"),
+        ("training", "epochs", True),
+        ("training", "epochs", 1.5),
+    ],
+)
+def test_values_of_a_wrong_type_are_refused(part, name, value):
+    written = json.loads(json.dumps(RunConfig(DATA).to_json()))
+    written[part][name] = value
+    with pytest.raises(BionerError, match=f"{name}: expected "):
+        RunConfig.from_json(written)

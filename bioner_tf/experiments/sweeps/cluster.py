@@ -129,8 +129,8 @@ def run_cells_on_ray(
     """Runs what is not finished; goes on after a failure.
 
     A task starts the process that trains a cell and ends as it does. A process dies with the
-    worker of its task: when this function is left for any reason, all are stopped; the next start, with
-    Ray or without, continues each of them.
+    worker of its task: when this function is left for any reason, all are stopped; the next
+    start, with Ray or without, continues each of them.
 
     Args:
         sweep_dir: The directory of the run directories, which all machines share.
