@@ -39,11 +39,11 @@ test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/bilstm.py
-	$(BIN)/python benchmarks/limits.py
-	$(BIN)/python benchmarks/training_step.py
-	$(BIN)/python benchmarks/tagging.py
-	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/speed/bilstm.py
+	$(BIN)/python benchmarks/speed/limits.py
+	$(BIN)/python benchmarks/speed/training_step.py
+	$(BIN)/python benchmarks/speed/tagging.py
+	$(BIN)/python benchmarks/speed/growth.py
 	$(BIN)/python benchmarks/report.py
 
 lint: $(INSTALLED)

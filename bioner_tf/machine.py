@@ -14,7 +14,7 @@ _MANY_CORES = 8
 # Multiplies tiles of bfloat16, many times as fast as float32.
 _TILES = "amx_bf16"
 # Multiplies vectors of bfloat16. On Intel it does so at half the rate that it has on AMD, and what
-# packing costs then makes it slower than float32 (benchmarks/bilstm.py shows it).
+# packing costs then makes it slower than float32 (benchmarks/speed/bilstm.py shows it).
 _VECTORS, _FAST_VECTORS = "avx512_bf16", "AuthenticAMD"
 
 

@@ -1,4 +1,4 @@
-"""The benchmarks' modules, which are programs and no package: importable by their names."""
+"""Imports the benchmarks, which are programs and not a package, by their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ DIRECTORY = Path(__file__).parents[2] / "benchmarks"
 
 
 def load(name: str) -> ModuleType:
-    """Returns the module ``benchmarks/<name>.py``."""
-    if str(DIRECTORY) not in sys.path:
-        sys.path.insert(0, str(DIRECTORY))
+    """Returns a module of ``benchmarks/``, ``benchmarks/speed/`` or ``benchmarks/quality/``."""
+    for directory in (DIRECTORY, DIRECTORY / "speed", DIRECTORY / "quality"):
+        if str(directory) not in sys.path:
+            sys.path.insert(0, str(directory))
     return importlib.import_module(name)

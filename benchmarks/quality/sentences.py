@@ -1,6 +1,6 @@
 """How well raw text is split into sentences: against the sentences of corpora.
 
-    python benchmarks/sentences.py --data_dir=corpora --corpora=BC2GM-IOB,BC5CDR-IOB --show=20
+    python benchmarks/quality/sentences.py --data_dir=corpora --corpora=BC2GM-IOB --show=20
 
 Corpora hold tokens, not text, so the running text is rebuilt as a reader would write it: no space
 before a comma or inside brackets and quotes, around hyphens and slashes, or between ``3``, ``.``

@@ -1,8 +1,8 @@
 """How fast an export answers, cold and warm, through the loader that TensorFlow Serving uses.
 
-    python benchmarks/serving.py --model=runs/genes                 # 1, 2 and 4 callers at once
-    python benchmarks/serving.py --model=runs/genes --batches       # texts a request, and threads
-    python benchmarks/serving.py --model=runs/genes --soak=600      # 10 minutes: is memory stable?
+    python benchmarks/speed/serving.py --model=runs/genes            # 1, 2 and 4 callers at once
+    python benchmarks/speed/serving.py --model=runs/genes --batches  # texts a request, and threads
+    python benchmarks/speed/serving.py --model=runs/genes --soak=600 # 10 minutes: is memory stable?
 
 Give texts like yours with --texts, one a line. --json=FILE keeps the numbers. The number of threads
 is TensorFlow's to choose unless TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS say; with several
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-_SOURCES = Path(__file__).resolve().parents[1] / "export" / "c"
+_SOURCES = Path(__file__).resolve().parents[2] / "export" / "c"
 _CALLERS = (1, 2, 4)
 # As many as batching.config runs at once.
 _BATCH_CALLERS = 2

@@ -1,7 +1,7 @@
 """How long a training step takes, side by side with what one would use instead.
 
-    python benchmarks/training_step.py                          # the whole table, minutes
-    python benchmarks/training_step.py --structures=single_task --rounds=3
+    python benchmarks/speed/training_step.py                          # the whole table, minutes
+    python benchmarks/speed/training_step.py --structures=single_task --rounds=3
 
 A step is one update by a batch of 16 sentences, about 465 tokens, at the paper's sizes; the data is
 made up. Every contender is a process of its own, and all take turns, so that what else the machine

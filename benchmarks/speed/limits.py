@@ -1,6 +1,6 @@
 """What the parts of an LSTM's pass forward and backward take on one core, and what limits it.
 
-    python benchmarks/limits.py
+    python benchmarks/speed/limits.py
 
 The parts are those of ``bioner_tf/layers/recurrence.py``: 16 sentences of 40 tokens, 130 numbers a
 token,

@@ -1,7 +1,7 @@
 """How fast raw text is tagged through an export, side by side with what one would write instead.
 
-    python benchmarks/tagging.py                       # a table, minutes
-    python benchmarks/tagging.py --structure=single_task --rounds=3
+    python benchmarks/speed/tagging.py                       # a table, minutes
+    python benchmarks/speed/tagging.py --structure=single_task --rounds=3
 
 A tagger of the paper's sizes with random weights is exported; the texts are made up, a sentence
 each. Every contender finds entities and their scores, from strings to spans. First the contenders,

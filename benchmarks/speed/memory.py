@@ -1,7 +1,7 @@
 """How much memory training takes, and whether tagging takes more for a longer file.
 
-    python benchmarks/memory.py --data_dir=corpora --corpora=BC2GM-IOB,JNLPBA
-    python benchmarks/memory.py --sizes=1,10,100 --data_dir=... --corpora=...
+    python benchmarks/speed/memory.py --data_dir=corpora --corpora=BC2GM-IOB,JNLPBA
+    python benchmarks/speed/memory.py --sizes=1,10,100 --data_dir=... --corpora=...
 
 Each line is a command as a user runs it, and the most memory that was resident at once. Training
 runs an epoch over a tenth of the main corpus's sentences; both corpora are held whole, as always.

@@ -1,6 +1,6 @@
 r"""What multiplying in bfloat16 does to F1: the same training in both precisions, over seeds.
 
-    python benchmarks/precision.py --data_dir=corpora --corpora=Ex-PTM-IOB --seeds=1,2,3 \
+    python benchmarks/quality/precision.py --data_dir=corpora --corpora=Ex-PTM-IOB --seeds=1,2,3 \
         --train_flags="--crf=pairwise --vectors=vectors/words.bin --epochs=40"
 
 What a command would refuse where bfloat16 is slow is done here all the same: the numbers are those
@@ -21,7 +21,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import harness
+# What the benchmarks of quality and of speed share.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from speed import harness
 
 PRECISIONS = ("float32", "bfloat16")
 _TRAIN = """

@@ -1,6 +1,6 @@
 """How much of a training epoch waits for data, and how much of a batch is padding.
 
-    python benchmarks/pipeline.py --data_dir=corpora --corpora=BC2GM-IOB,BC5CDR-IOB
+    python benchmarks/speed/pipeline.py --data_dir=corpora --corpora=BC2GM-IOB,BC5CDR-IOB
 
 Trains a tagger of the paper's sizes for some turns on real corpora, with the clock stopped at every
 batch: what passes between asking for a turn and having it is waiting. Padding is counted over a

@@ -1,7 +1,7 @@
 """How fast Bi-LSTMs run forward and backward, against the machine's rate of matrix products.
 
-    python benchmarks/bilstm.py
-    python benchmarks/bilstm.py --counts=1 --length=100
+    python benchmarks/speed/bilstm.py
+    python benchmarks/speed/bilstm.py --counts=1 --length=100
 
 ``--counts`` Bi-LSTMs of 256 units a direction read the same 130 numbers a token (single-task has
 one, cross-sharing of two corpora three) in a batch of sentences of nearly the same length. The

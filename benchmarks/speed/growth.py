@@ -1,7 +1,7 @@
 """How the time and the memory of a training step grow with what it is given.
 
-    python benchmarks/growth.py                         # minutes
-    python benchmarks/growth.py --axes=length,num_words --structure=single_task
+    python benchmarks/speed/growth.py                         # minutes
+    python benchmarks/speed/growth.py --axes=length,num_words --structure=single_task
 
 One quantity at a time is varied, the others stay at 16 sentences of 30 tokens, 2 corpora and 20,000
 words; every point is a process of its own. Behind each axis stands the exponent of a power law, the

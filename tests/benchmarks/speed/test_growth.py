@@ -64,7 +64,7 @@ def test_programs_run(tmp_path) -> None:
     assert [point["value"] for point in axis["points"]] == [2, 4]
 
     # In a process of its own: it sets the threads.
-    program = [sys.executable, str(DIRECTORY / "pipeline.py")]
+    program = [sys.executable, str(DIRECTORY / "speed" / "pipeline.py")]
     subprocess.run([*program, *data, "--turns=3", "--lstm_units=4"], check=True)
     record = json.loads(output.read_text())
     assert 0 <= record["waiting"] <= 1
