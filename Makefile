@@ -12,13 +12,14 @@ CANDIDATES := $(PYTHON) python3.11 python3.10 python3.9 python3
 RIGHT_VERSION := import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow bench lint clean
+.PHONY: help run test test-slow bench chaos lint clean
 
 help:
 	@echo 'make run        train a small tagger on the demo corpora and tag a text with it'
 	@echo 'make test       check format, lint and types, then run the tests'
 	@echo 'make test-slow  run the tests that need minutes'
 	@echo 'make bench      measure speed and growth, minutes; the tables go into docs/performance.md'
+	@echo 'make chaos      kill commands at random file operations; the table goes into docs/reliability.md'
 	@echo 'make lint       check format, lint and types only'
 	@echo 'make clean      remove what the other targets have written, except $(VENV)'
 
@@ -45,6 +46,9 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/tagging.py
 	$(BIN)/python benchmarks/speed/growth.py
 	$(BIN)/python benchmarks/report.py
+
+chaos: $(INSTALLED)
+	$(BIN)/python -m tests.chaos.chaos --kills=200 --seconds=1200 --seed=1 --report
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
