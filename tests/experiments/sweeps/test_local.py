@@ -419,6 +419,29 @@ def test_finished_run_on_other_corpora_is_not_taken_for_the_cell(tmp_path, train
     assert f"trained when {data / 'a/devel.tsv'} held other sentences or tags" in outcome.error
 
 
+# A trainer whose corpus is edited before it reads it.
+EDITED = """
+import json, pathlib, sys
+from bioner_tf.corpora.corpus import fingerprint, read_corpus
+from tests.helpers.run_records import write_run
+given = dict(argument.lstrip("-").split("=", 1) for argument in sys.argv[1:])
+with open(given["data_dir"] + "/a/train.tsv", "a") as stream:
+    print("\\none\\tO", file=stream)
+run = write_run(pathlib.Path(given["run_dir"]), corpora=("a",), epochs=2)
+splits = read_corpus(given["data_dir"], "a").splits
+prints = {name: fingerprint(split.sentences) for name, split in splits.items()}
+(run / "corpora.json").write_text(json.dumps({"a": prints}))
+"""
+
+
+def test_corpus_that_changes_during_a_sweep_is_told(tmp_path):
+    write_synthetic(tmp_path / "data", "a")
+    resources = Resources(str(tmp_path / "data"), trainer=(sys.executable, "-c", EDITED))
+    (outcome,) = run_cells(tmp_path / "sweep", cells_of("a"), resources, lambda line: None)
+    assert outcome.result == FAILED
+    assert "train.tsv held other sentences or tags" in outcome.error
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
