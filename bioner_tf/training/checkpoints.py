@@ -6,17 +6,22 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike, publish_directory
+from bioner_tf.models import MultiTaskTagger
+from bioner_tf.training.optimizer import RMSprop
 
 _NAME = "epoch-{:04d}"
+_PREFIX = "state"
 _PATTERN = re.compile(r"epoch-(\d{4,})$")
+
+# Keras numbers the layers of one name: forward_lstm, forward_lstm_1.
+_LSTM_SUFFIX = re.compile(r"_lstm(_\d+)?$")
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,24 +30,65 @@ class DamagedCheckpointError(BionerError):
     """The files of a checkpoint are not what was written."""
 
 
+def name_variables(tagger: MultiTaskTagger) -> dict[str, tf.Variable]:
+    """Names each trainable variable by its part, as ``private.<corpus>.bilstm.forward.kernel``."""
+    named = {}
+    for layers in tagger.parts.values():
+        for layer in layers:
+            for variable in layer.trainable_variables:
+                # The first is the layer, or what runs several layers at once.
+                _, *inner = variable.name.split(":")[0].split("/")
+                inner = [_LSTM_SUFFIX.sub("", name) for name in inner if name != "lstm_cell"]
+                named[variable.ref()] = ".".join([layer.name, *inner])
+    variables = {named[variable.ref()]: variable for variable in tagger.variables()}
+    if len(variables) < len(named):
+        raise ValueError(f"two variables have one name: {sorted(named.values())}")
+    return variables
+
+
+def list_epochs(directory: Path) -> list[int]:
+    """Returns the epochs whose checkpoints stand in a directory, in order."""
+    if not directory.is_dir():
+        return []
+    matches = (_PATTERN.match(path.name) for path in directory.iterdir())
+    return sorted(int(match[1]) for match in matches if match)
+
+
 class CheckpointStore:
     """The checkpoints of a run, a directory an epoch.
 
+    A checkpoint holds a tensor for each variable under the variable's name. Older ones name a
+    weight by its position in the list of all weights; they can still be restored.
+
     Args:
         directory: Where they stand.
-        tracked: What a checkpoint holds, as for ``tf.train.Checkpoint``.
+        weights: The weights by name, in the order of ``MultiTaskTagger.variables``.
+        updates: The training steps taken so far.
+        optimizer: Where training goes on: has ``named_state``, as ``optimizer.RMSprop``.
     """
 
-    def __init__(self, directory: PathLike, **tracked: Any):
+    def __init__(
+        self,
+        directory: PathLike,
+        weights: Mapping[str, tf.Variable],
+        updates: tf.Variable,
+        optimizer: RMSprop | None = None,
+    ):
         self._directory = Path(directory)
-        self._checkpoint = tf.train.Checkpoint(**tracked)
+        self._variables = {**weights, "updates": updates}
+        self._old_names = {name: f"weights/{n}" for n, name in enumerate(weights)}
+        self._old_names["updates"] = "updates"
+        if optimizer is not None:
+            state = optimizer.named_state(list(weights))
+            self._variables.update({f"optimizer.{name}": v for name, v in state.items()})
+            for position, name in enumerate(weights, start=1):
+                self._old_names[f"optimizer.velocity.{name}"] = f"optimizer/_variables/{position}"
+            for name in ("last_updates", "learning_rate"):
+                self._old_names[f"optimizer.{name}"] = f"optimizer/_{name}"
 
     def epochs(self) -> list[int]:
         """Returns the epochs after which a checkpoint stands, in order."""
-        if not self._directory.is_dir():
-            return []
-        matches = (_PATTERN.match(path.name) for path in self._directory.iterdir())
-        return sorted(int(match[1]) for match in matches if match)
+        return list_epochs(self._directory)
 
     def save(self, epoch: int) -> None:
         """Saves the state after ``epoch`` epochs.
@@ -52,8 +98,13 @@ class CheckpointStore:
         """
         path = self._path(epoch)
         try:
-            with publish_directory(path) as directory:
-                self._checkpoint.write(str(directory / "state"))
+            with publish_directory(path) as directory, tf.device("CPU"):
+                tf.raw_ops.SaveV2(
+                    prefix=str(directory / _PREFIX),
+                    tensor_names=list(self._variables),
+                    shape_and_slices=[""] * len(self._variables),
+                    tensors=[variable.read_value() for variable in self._variables.values()],
+                )
         except tf.errors.OpError as error:
             raise BionerError(
                 f"{path}: expected to write a checkpoint, got: {_first_line(error)}; the one "
@@ -61,28 +112,62 @@ class CheckpointStore:
             ) from None
 
     def restore(self, epoch: int) -> None:
-        """Puts back the state after ``epoch`` epochs.
+        """Puts back the state after ``epoch`` epochs, or nothing where an error is raised.
 
         Raises:
-            DamagedCheckpointError: It is missing or damaged; nothing has been put back.
-            BionerError: It is of another model.
+            DamagedCheckpointError: It is missing or damaged.
+            BionerError: It is of another model, or it cannot be read.
+            OSError: It cannot be opened.
         """
         path = self._path(epoch)
         try:
-            status = self._checkpoint.read(str(path / "state"))
-            # All that is tracked must be there; what a checkpoint holds beyond it may stay unread.
-            status.assert_existing_objects_matched().expect_partial()
-        # TensorFlow tells of a data file that is too short by an IndexError.
-        except (tf.errors.OpError, IndexError) as error:
-            reason = _first_line(error)
+            for name in (f"{_PREFIX}.index", f"{_PREFIX}.data-00000-of-00001"):
+                # TensorFlow's errors do not tell a file that is closed to us from a damaged one.
+                with open(path / name, "rb") as stream:
+                    stream.read(1)
+            values = self._read(path)
+        except (FileNotFoundError, tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
             raise DamagedCheckpointError(
-                f"{path}: expected a whole checkpoint, but it is missing or damaged: {reason}"
+                f"{path}: expected a whole checkpoint, but it is missing or damaged: "
+                f"{_first_line(error)}"
             ) from None
-        except (AssertionError, ValueError) as error:
+        except (tf.errors.OpError, MemoryError) as error:
             raise BionerError(
-                f"{path}: expected a checkpoint of this run, got one of another model; if corpora "
-                f"or vectors have changed since, take another --run_dir: {_first_line(error)}"
+                f"{path}: cannot be read: {_first_line(error)}; nothing was changed: mend that and "
+                "give the same command again"
             ) from None
+        for variable, value in zip(self._variables.values(), values):
+            variable.assign(value)
+
+    def _read(self, path: Path) -> list[tf.Tensor]:
+        """Reads the value of each variable."""
+        variables, problem = self._variables.values(), ""
+        for names in (list(self._variables), self._names_before()):
+            try:
+                with tf.device("CPU"):
+                    values = tf.raw_ops.RestoreV2(
+                        prefix=str(path / _PREFIX),
+                        tensor_names=names,
+                        shape_and_slices=[""] * len(names),
+                        dtypes=[variable.dtype for variable in variables],
+                    )
+            except tf.errors.NotFoundError as error:
+                problem = problem or _first_line(error)
+                continue
+            for name, variable, value in zip(self._variables, variables, values):
+                if variable.shape != value.shape:
+                    problem = f"{name} has the shape {value.shape}, not {variable.shape}"
+                    break
+            else:
+                return values
+        raise BionerError(
+            f"{path}: expected a checkpoint of this run, got one of another model; if corpora "
+            f"or vectors have changed since, take another --run_dir: {problem}"
+        )
+
+    def _names_before(self) -> list[str]:
+        """What checkpoints called the variables before they were named by their parts."""
+        return [f"{self._old_names.get(n, n)}/.ATTRIBUTES/VARIABLE_VALUE" for n in self._variables]
 
     def restore_newest(self) -> int | None:
         """Puts back the newest state that is whole; damaged ones are reported and set aside.
@@ -122,4 +207,4 @@ class CheckpointStore:
 def _first_line(error: Exception) -> str:
     """What TensorFlow says, without the name of the function that said it."""
     first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return re.sub(r"^\{\{.*?\}\} ", "", first)
+    return re.sub(r"^\{\{.*?\}\} | \[Op:\w+\]$", "", first)

@@ -130,6 +130,18 @@ class RMSprop(keras.optimizers.Optimizer):
         self._last_updates.scatter_update(tf.IndexedSlices(tf.fill(tf.shape(rows), step), rows))
         variable.scatter_sub(tf.IndexedSlices(rate * values / (tf.sqrt(updated) + epsilon), rows))
 
+    def named_state(self, names: Sequence[str]) -> dict[str, tf.Variable]:
+        """Returns what a checkpoint needs beside the weights and the count of updates, by name.
+
+        Args:
+            names: The names of the variables that ``build`` got, in the same order.
+        """
+        state = {f"velocity.{name}": v for name, v in zip(names, self._velocities)}
+        state["learning_rate"] = self._learning_rate
+        if self._row_wise is not None:
+            state["last_updates"] = self._last_updates
+        return state
+
     def get_config(self) -> dict[str, object]:
         """Returns the settings, as Keras wants them."""
         return {

@@ -28,7 +28,7 @@ from bioner_tf.training.callbacks import (
     Recorder,
     TrainingProgress,
 )
-from bioner_tf.training.checkpoints import CheckpointStore
+from bioner_tf.training.checkpoints import CheckpointStore, list_epochs
 from bioner_tf.training.distribution import Distribution, distribute
 from bioner_tf.training.evaluation import Decoder
 from bioner_tf.training.inputs import (
@@ -129,7 +129,7 @@ def _refuse_other_run(directory: RunDirectory, config: RunConfig) -> None:
                 f"{directory.root}: this run was begun with --{setting}={before[setting]}, got "
                 f"{value}; give the same again, or another --run_dir"
             )
-    trained = max(CheckpointStore(directory.checkpoints).epochs(), default=0)
+    trained = max(list_epochs(directory.checkpoints), default=0)
     if config.training.epochs < trained:
         raise UsageError(
             f"{directory.root}: this run has trained {trained} epochs already, got "
@@ -139,7 +139,7 @@ def _refuse_other_run(directory: RunDirectory, config: RunConfig) -> None:
 
 def _refuse_other_data(directory: RunDirectory, inputs: TrainingInputs) -> None:
     """Checks that corpora and vectors still hold what the checkpoints are made for."""
-    if not CheckpointStore(directory.checkpoints).epochs():
+    if not list_epochs(directory.checkpoints):
         return
     begun_with = json.loads(directory.corpora.read_text())
     for corpus, splits in inputs.fingerprints().items():

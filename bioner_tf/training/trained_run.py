@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow import keras
 
 from bioner_tf.config import RunConfig
 from bioner_tf.errors import BionerError
@@ -21,8 +20,9 @@ from bioner_tf.serving.graph import Encode, Score, ServedCorpus, ServedTagger
 from bioner_tf.serving.metadata import METADATA_PATH
 from bioner_tf.serving.versions import list_versions
 from bioner_tf.training.callbacks import History
-from bioner_tf.training.checkpoints import CheckpointStore
+from bioner_tf.training.checkpoints import CheckpointStore, name_variables
 from bioner_tf.training.inputs import Vocabularies
+from bioner_tf.training.optimizer import RMSprop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +56,11 @@ def chosen_epoch(config: RunConfig, history: History) -> int:
 def checkpoint_store(
     directory: RunDirectory,
     tagger: MultiTaskTagger,
-    optimizer: keras.optimizers.Optimizer | None = None,
+    optimizer: RMSprop | None = None,
 ) -> CheckpointStore:
     """Returns the run's checkpoints, of the weights alone where no optimizer is given."""
-    tracked = {"weights": tagger.variables(), "updates": tagger.updates}
-    if optimizer is not None:
-        tracked["optimizer"] = optimizer
-    return CheckpointStore(directory.checkpoints, **tracked)
+    weights = name_variables(tagger)
+    return CheckpointStore(directory.checkpoints, weights, tagger.updates, optimizer)
 
 
 def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:

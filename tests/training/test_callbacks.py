@@ -139,7 +139,9 @@ def test_the_recorder_adds_rate_and_seconds(tmp_path, monkeypatch):
 class TestKeeper:
     def keep(self, tmp_path, scores):
         """Runs epochs with these scores; returns the checkpoints after each."""
-        store = CheckpointStore(tmp_path / "checkpoints", value=tf.Variable(0.0))
+        store = CheckpointStore(
+            tmp_path / "checkpoints", {"a": tf.Variable(0.0)}, tf.Variable(0, dtype=tf.int64)
+        )
         history = History(tmp_path / "metrics.jsonl", 0)
         keeper = Keeper(history, store, F1, tmp_path / "events")
         kept = []

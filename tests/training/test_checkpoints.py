@@ -25,9 +25,9 @@ class State:
         self.optimizer.build([self.table, self.vector], row_wise=self.table)
         self.store = CheckpointStore(
             directory,
-            weights=[self.table, self.vector],
-            updates=self.updates,
-            optimizer=self.optimizer,
+            {"table": self.table, "vector": self.vector},
+            self.updates,
+            self.optimizer,
         )
 
     def step(self):
@@ -121,11 +121,11 @@ def test_saving_again_replaces(tmp_path, trained):
     ids=["Python", "TensorFlow"],
 )
 def test_a_failed_save_leaves_nothing(tmp_path, trained, monkeypatch, raised, expected):
-    def fail(self, path):
+    def fail(**kwargs):
         (tmp_path / ".partial-epoch-0004" / "state.index").write_text("half")
         raise raised
 
-    monkeypatch.setattr(tf.train.Checkpoint, "write", fail)
+    monkeypatch.setattr(tf.raw_ops, "SaveV2", fail)
     with pytest.raises(expected, match="No space left on device"):
         State(tmp_path).store.save(4)
     assert names(tmp_path) == ["epoch-0001", "epoch-0002", "epoch-0003"]
@@ -218,13 +218,51 @@ def test_another_model_is_refused_and_nothing_is_lost(tmp_path, trained):
         State(tmp_path, width=3).store.restore_newest()
     assert not isinstance(error.value, DamagedCheckpointError)
     assert "\n" not in str(error.value)
-    more = CheckpointStore(tmp_path, weights=[tf.Variable(tf.zeros((50, 2))), tf.Variable(0.0)])
-    with pytest.raises(BionerError, match="got one of another model"):
-        more.restore_newest()
+    weights = {"table": tf.Variable(tf.zeros((50, 2))), "more": tf.Variable(0.0)}
+    with pytest.raises(BionerError, match=r"got one of another model.* more not found") as error:
+        CheckpointStore(tmp_path, weights, tf.Variable(0, dtype=tf.int64)).restore_newest()
+    assert not isinstance(error.value, DamagedCheckpointError)
     assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", [DATA, INDEX])
+@pytest.mark.parametrize("problem", ["an I/O error", "a directory"])
+def test_what_cannot_be_read_is_not_taken_for_damaged(tmp_path, trained, name, problem):
+    path = tmp_path / "epoch-0003" / name
+    path.unlink()
+    # Reading a process's first page is an I/O error, for root as well.
+    path.mkdir() if problem == "a directory" else path.symlink_to("/proc/self/mem")
+    before = names(tmp_path)
+    state = State(tmp_path)
+    with pytest.raises(OSError, match=r"Input/output error|Is a directory"):
+        state.store.restore_newest()
+    assert_same(state.values(), trained[0])
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"),
+        tf.errors.UnknownError(None, None, "Input/output error"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_failed_reading_changes_nothing(tmp_path, trained, monkeypatch, error):
+    def fail(**kwargs):
+        raise error
+
+    monkeypatch.setattr(tf.raw_ops, "RestoreV2", fail)
+    with pytest.raises(BionerError, match="epoch-0003: cannot be read: ") as raised:
+        State(tmp_path).store.restore_newest()
+    assert not isinstance(raised.value, DamagedCheckpointError)
+    assert "\n" not in str(raised.value)
+    assert names(tmp_path) == ["epoch-0001", "epoch-0002", "epoch-0003"]
 
 
 def test_weights_alone_can_be_restored(tmp_path, trained):
     table, vector = tf.Variable(tf.ones((50, 2))), tf.Variable(tf.ones(3))
-    CheckpointStore(tmp_path, weights=[table, vector]).restore(3)
+    weights = {"table": table, "vector": vector}
+    CheckpointStore(tmp_path, weights, tf.Variable(0, dtype=tf.int64)).restore(3)
     assert_same([table, vector], trained[3])

@@ -132,11 +132,11 @@ EPOCH_MOMENTS = [
     "os:replace|vocabulary/characters.txt|1|before",
     "bioner_tf.training.callbacks:TrainingProgress.on_train_batch_end||2|before",
     "os:replace|metrics.jsonl|1|before",
-    "tensorflow:train.Checkpoint.write||1|before",
+    "tensorflow:raw_ops.SaveV2||1|before",
     "os:replace|checkpoints/epoch-0001|1|before",
     "os:replace|checkpoints/epoch-0001|1|after",
     "bioner_tf.training.callbacks:TrainingProgress.on_train_batch_end||3|before",
-    "tensorflow:train.Checkpoint.write||1|after",
+    "tensorflow:raw_ops.SaveV2||1|after",
     "bioner_tf.training.callbacks:TrainingProgress.on_train_batch_end||5|before",
 ]
 END_MOMENTS = [
@@ -177,7 +177,7 @@ def test_killed_while_old_checkpoints_are_removed(data_dir, tmp_path):
         train_on="train,devel",
     )
     train(config, tmp_path / "undisturbed")
-    killed(config, tmp_path / "run", "tensorflow:train.Checkpoint.write||2|before")
+    killed(config, tmp_path / "run", "tensorflow:raw_ops.SaveV2||2|before")
     killed(config, tmp_path / "run", "os:unlink|state|1|after")
     left = {path.name for path in (tmp_path / "run" / "checkpoints" / "epoch-0001").iterdir()}
     assert len(left) == 1

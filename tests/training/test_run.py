@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -17,6 +19,7 @@ from bioner_tf.scoring.metrics import score_tags
 from bioner_tf.tagging.tagger import Tagger
 from bioner_tf.training import run as runs
 from bioner_tf.training.callbacks import History
+from bioner_tf.training.checkpoints import name_variables
 from bioner_tf.training.inputs import Vocabularies
 from bioner_tf.training.run import train
 from bioner_tf.training.trained_run import chosen_epoch, find_export, load_run
@@ -283,6 +286,38 @@ def moved(finished, config, tmp_path):
     moved = RunConfig(data, config.model, dataclasses.replace(config.training, epochs=4))
     moved.save(root / "run" / "config.json")
     return root, moved
+
+
+def test_a_run_from_before_variables_had_names_goes_on_to_the_same_weights(
+    tmp_path, monkeypatch, no_export
+):
+    """The data were made before; expected-epoch-0002 is what the code of that time went on to."""
+    before = Path(__file__).parent / "data" / "run_before_names"
+    shutil.copytree(before, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig.load("run/config.json")
+
+    # Weights only, as for an export.
+    old = tf.train.load_checkpoint("run/checkpoints/epoch-0001/state")
+    for number, variable in enumerate(load_run("run").tagger.variables()):
+        value = old.get_tensor(f"weights/{number}/.ATTRIBUTES/VARIABLE_VALUE")
+        np.testing.assert_array_equal(variable, value)
+
+    training = dataclasses.replace(config.training, epochs=2)
+    train(dataclasses.replace(config, training=training), "run", "")
+    new = tf.train.load_checkpoint("run/checkpoints/epoch-0002/state")
+    expected = tf.train.load_checkpoint("expected-epoch-0002/state")
+    weights = name_variables(load_run("run").tagger)
+    assert {"shared.bilstm.forward.kernel", "private.drugs.projection.bias"} < set(weights)
+    assert {"word_embedding.embeddings", "crf.genes.bias", "gate.genes.kernel"} < set(weights)
+    for number, name in enumerate(weights):
+        for ours, theirs in (
+            (name, f"weights/{number}"),
+            (f"optimizer.velocity.{name}", f"optimizer/_variables/{number + 1}"),
+        ):
+            value = expected.get_tensor(f"{theirs}/.ATTRIBUTES/VARIABLE_VALUE")
+            # Equal to the bit through bioner-train on one machine; threads may round otherwise.
+            np.testing.assert_allclose(new.get_tensor(ours), value, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
