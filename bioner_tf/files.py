@@ -7,13 +7,18 @@ that is killed at any instant leaves either the old content or the new, never ha
 from __future__ import annotations
 
 import contextlib
+import datetime
+import fcntl
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Union
+
+from bioner_tf.errors import BionerError
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -91,6 +96,38 @@ def publish_directory(path: PathLike) -> Iterator[Path]:
         raise
     _sync(path.parent)
     shutil.rmtree(outgoing, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
+    """Lets only one process write into a directory, for as long as the block runs.
+
+    The lock is the kernel's (``flock``): it ends with the process, however that dies. The file
+    stays; it says who took the lock last.
+
+    Args:
+        path: The directory; made where there is none.
+        name: The file in it.
+
+    Raises:
+        BionerError: Another process has the lock.
+    """
+    directory = Path(path)
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / name, "a+", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise BionerError(
+                f"{directory}: expected to be the only process that writes here, but another one "
+                f"does: {stream.read().strip() or 'unknown'}; wait until it has ended"
+            ) from None
+        stream.truncate(0)
+        since = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        stream.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
+        stream.flush()
+        yield
 
 
 def remove_directory(path: PathLike) -> None:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import stat
+import subprocess
+import sys
 
 import pytest
 
-from bioner_tf.files import publish_directory, write_json_atomically, write_text_atomically
+from bioner_tf.errors import BionerError
+from bioner_tf.files import (
+    lock_directory,
+    publish_directory,
+    write_json_atomically,
+    write_text_atomically,
+)
 
 
 def tree(root):
@@ -212,3 +222,28 @@ def test_what_a_killed_writer_had_moved_away_comes_back(tmp_path):
     with pytest.raises(RuntimeError), publish_directory(path):
         raise RuntimeError
     assert tree(tmp_path) == {"export/sub/file.txt": "new"}
+
+
+HOLDER = """
+import sys, time
+from bioner_tf.files import lock_directory
+with lock_directory(sys.argv[1]):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_names_its_holder_and_ends_with_it(tmp_path):
+    place = str(tmp_path / "run")
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, place], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout.readline() == b"locked\n"
+        told = rf"process {holder.pid} on {re.escape(socket.gethostname())}, since 2"
+        with pytest.raises(BionerError, match=told) as error, lock_directory(place):
+            pass
+        assert "\n" not in str(error.value)
+    finally:
+        holder.kill()
+        holder.communicate()
+    with lock_directory(place):
+        pass

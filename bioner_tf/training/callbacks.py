@@ -63,7 +63,7 @@ class LearningRateDecay(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = self._initial * self._factor**epoch
 
 
-def find_spoilt(logs: Mapping[str, Any], corpus: str) -> list[str]:
+def find_non_finite(logs: Mapping[str, Any], corpus: str) -> list[str]:
     """Which of a corpus's quantities are no longer finite numbers."""
     return [q for q in ("loss", "gradient_norm") if not math.isfinite(logs[f"{corpus}/{q}"])]
 
@@ -90,7 +90,7 @@ class FiniteGuard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         """Checks the running means, which the first value that is not finite spoils."""
         for corpus in self._corpora:
-            if spoilt := find_spoilt(logs, corpus):
+            if spoilt := find_non_finite(logs, corpus):
                 rows = self._rows(self._epoch * self.params["steps"] + batch)[corpus]
                 raise BionerError(
                     f"epoch {self._epoch + 1}, turn {batch + 1}: expected finite numbers, got a "
@@ -152,12 +152,12 @@ class Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Adds."""
         record = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
-        record["learning_rate"] = float(self.model.optimizer.learning_rate)
+        record["learning_rate"] = float(self.model.optimizer.learning_rate.numpy())
         record["seconds"] = time.monotonic() - self._begun
         self._history.append(record)
 
 
-class Keeper(keras.callbacks.Callback):
+class CheckpointSaver(keras.callbacks.Callback):
     """Puts on the disk what the recorder added: the history, TensorBoard's events, a checkpoint.
 
     Args:

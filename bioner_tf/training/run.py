@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Mapping
@@ -13,17 +14,17 @@ from tensorflow import keras
 from bioner_tf.config import RunConfig
 from bioner_tf.corpora.corpus import write_predictions
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import PathLike, write_json_atomically, write_text_atomically
+from bioner_tf.files import PathLike, lock_directory, write_json_atomically, write_text_atomically
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.runs.directory import RunDirectory
 from bioner_tf.scoring.metrics import Scores, format_scores, score_tags
 from bioner_tf.training.batches import count_batches, turn_dataset, turn_rows
 from bioner_tf.training.callbacks import (
+    CheckpointSaver,
     DevelopmentScores,
     EarlyStopping,
     FiniteGuard,
     History,
-    Keeper,
     LearningRateDecay,
     Recorder,
     TrainingProgress,
@@ -75,45 +76,49 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
     # Once more, now that the width of the word vectors is known.
     _refuse_other_run(directory, config)
     _refuse_other_data(directory, inputs)
-    with distribution.strategy.scope():
-        tagger = build_tagger(
-            config.model,
-            inputs.vocabularies.sources,
-            inputs.vocabularies.tags,
-            config.training.seed,
-        )
-    decoder = Decoder(tagger, inputs.vocabularies.tags)
-    if not distribution.is_chief:
-        _fit(inputs, tagger, decoder, directory, distribution)
-        return
+    with contextlib.ExitStack() as lock:
+        # Of several workers only the chief writes.
+        if distribution.is_chief:
+            lock.enter_context(lock_directory(directory.root, "train.lock"))
+        with distribution.strategy.scope():
+            tagger = build_tagger(
+                config.model,
+                inputs.vocabularies.sources,
+                inputs.vocabularies.tags,
+                config.training.seed,
+            )
+        decoder = Decoder(tagger, inputs.vocabularies.tags)
+        if not distribution.is_chief:
+            _fit(inputs, tagger, decoder, directory, distribution)
+            return
 
-    config.save(directory.config)
-    write_text_atomically(directory.flags, flags_text)
-    write_json_atomically(directory.corpora, inputs.fingerprints())
-    inputs.vocabularies.save(directory.vocabulary)
-    report = {
-        "structure": config.model.structure,
-        "parameters": tagger.count_parameters(),
-        "data": inputs.describe(),
-    }
-    for source in inputs.vocabularies.sources:
-        if summary := source.summary():
-            print(f"{summary}\n")
-    print(format_parameters(report["parameters"]), end="\n\n", flush=True)
-    if config.training.epochs > 0:
-        report["epoch"] = _fit(inputs, tagger, decoder, directory, distribution)
-        history = History(directory.metrics, config.training.epochs)
-        if not draw_learning_curve(directory.learning_curve, history.records, tagger.corpora):
-            print("no learning curve: pip install 'bioner_tf[plot]' brings what draws it")
-        report["scores"] = _final_scores(inputs, decoder, directory)
-        run = TrainedRun(directory, config, inputs.vocabularies, tagger, report)
-        # What an interrupted end of this run left is replaced, what is of other weights never.
-        version = find_export(run, directory.exports)
-        print(f"exported to {export_run(run, directory.exports, version)}")
-    # Last of all: a run that has this has ended.
-    report["epochs"] = config.training.epochs
-    write_json_atomically(directory.report, report)
-    _print_scores(report)
+        config.save(directory.config)
+        write_text_atomically(directory.flags, flags_text)
+        write_json_atomically(directory.corpora, inputs.fingerprints())
+        inputs.vocabularies.save(directory.vocabulary)
+        report = {
+            "structure": config.model.structure,
+            "parameters": tagger.count_parameters(),
+            "data": inputs.describe(),
+        }
+        for source in inputs.vocabularies.sources:
+            if summary := source.summary():
+                print(f"{summary}\n")
+        print(format_parameters(report["parameters"]), end="\n\n", flush=True)
+        if config.training.epochs > 0:
+            report["epoch"] = _fit(inputs, tagger, decoder, directory, distribution)
+            history = History(directory.metrics, config.training.epochs)
+            if not draw_learning_curve(directory.learning_curve, history.records, tagger.corpora):
+                print("no learning curve: pip install 'bioner_tf[plot]' brings what draws it")
+            report["scores"] = _final_scores(inputs, decoder, directory)
+            run = TrainedRun(directory, config, inputs.vocabularies, tagger, report)
+            # Reuse the version that this run already exported; never overwrite other weights.
+            version = find_export(run, directory.exports)
+            print(f"exported to {export_run(run, directory.exports, version)}")
+        # Written last: marks the run as finished.
+        report["epochs"] = config.training.epochs
+        write_json_atomically(directory.report, report)
+        _print_scores(report)
 
 
 def _refuse_other_run(directory: RunDirectory, config: RunConfig) -> None:
@@ -247,7 +252,10 @@ def _callbacks(
         callbacks.append(DevelopmentScores(score))
     callbacks.append(Recorder(history))
     if distribution.is_chief:
-        callbacks += [Keeper(history, store, best_by, directory.events), TrainingProgress(corpora)]
+        callbacks += [
+            CheckpointSaver(history, store, best_by, directory.events),
+            TrainingProgress(corpora),
+        ]
     if settings.patience:
         callbacks.append(EarlyStopping(history, best_by, settings.patience))
     return callbacks

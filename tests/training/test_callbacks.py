@@ -15,11 +15,11 @@ from tensorboard.compat.proto.event_pb2 import Event
 from bioner_tf.errors import BionerError
 from bioner_tf.scoring.metrics import score_tags
 from bioner_tf.training.callbacks import (
+    CheckpointSaver,
     DevelopmentScores,
     EarlyStopping,
     FiniteGuard,
     History,
-    Keeper,
     LearningRateDecay,
     Recorder,
     TrainingProgress,
@@ -136,14 +136,14 @@ def test_the_recorder_adds_rate_and_seconds(tmp_path, monkeypatch):
     assert recorder._history.records == [record]
 
 
-class TestKeeper:
+class TestCheckpointSaver:
     def keep(self, tmp_path, scores):
         """Runs epochs with these scores; returns the checkpoints after each."""
         store = CheckpointStore(
             tmp_path / "checkpoints", {"a": tf.Variable(0.0)}, tf.Variable(0, dtype=tf.int64)
         )
         history = History(tmp_path / "metrics.jsonl", 0)
-        keeper = Keeper(history, store, F1, tmp_path / "events")
+        keeper = CheckpointSaver(history, store, F1, tmp_path / "events")
         kept = []
         for epoch, score in enumerate(scores):
             record = {"epoch": epoch + 1, "a/loss": 0.5}

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.synthetic_corpora import flags_of, make_config, write_corpus
+
 TIMEOUT = 180
 
 PROGRAM = "tests.helpers.distributed_training"
@@ -83,3 +85,33 @@ def test_two_workers_take_the_mean_step_and_stay_equal(repository, tmp_path, exp
         finish(process)
     for path in paths:
         check(path, expected)
+
+
+MIRRORED = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from bioner_tf.cli import train
+train.entry()
+"""
+
+
+@pytest.mark.slow
+def test_a_mirrored_run_ends_and_goes_on(tmp_path) -> None:
+    write_corpus(tmp_path / "data", "genes")
+    for epochs in (2, 3):
+        config = make_config(
+            tmp_path / "data", ["genes"], "single_task", epochs=epochs, distribute="mirrored"
+        )
+        flags = flags_of(config, tmp_path / "run")
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", MIRRORED, *flags],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        finish(process)
+        records = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(line)["epoch"] for line in records] == list(range(1, epochs + 1))
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["epochs"] == 3
+    assert set(report["scores"]["genes"]) == {"devel", "test"}

@@ -14,6 +14,7 @@ import tensorflow as tf
 from bioner_tf.config import STRUCTURES, RunConfig
 from bioner_tf.corpora.corpus import read_corpus, read_split
 from bioner_tf.errors import BionerError, UsageError
+from bioner_tf.files import lock_directory
 from bioner_tf.runs.directory import RunDirectory
 from bioner_tf.scoring.metrics import score_tags
 from bioner_tf.tagging.tagger import Tagger
@@ -91,6 +92,7 @@ def test_the_directory_is_the_whole_record(finished):
         "predictions",
         "report.json",
         "tensorboard",
+        "train.lock",
         "vocabulary",
     ]
     assert (finished / "flags.txt").read_text() == "--epochs=3\n"
@@ -340,6 +342,16 @@ def test_other_vectors_under_the_same_name_are_refused(moved):
     with pytest.raises(BionerError, match="expected the vectors that this run was begun with"):
         train(config, root / "run", "")
     assert tree(root) == before
+
+
+def test_a_second_writer_is_told_who_holds_the_run(small, tmp_path):
+    before = "process 17 on anywhere, since yesterday\n"
+    with lock_directory(tmp_path / "run", "train.lock"):
+        (tmp_path / "run" / "train.lock").write_text(before)
+        message = "process 17 on anywhere, since yesterday; wait until it has ended"
+        with pytest.raises(BionerError, match=message):
+            train(small, tmp_path / "run", "")
+        assert tree(tmp_path / "run") == {"train.lock": before.encode()}
 
 
 def test_a_lost_history_is_told_of(finished, config, tmp_path):
