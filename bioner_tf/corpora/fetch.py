@@ -180,6 +180,7 @@ def fetch(
             _check_sum(target / name, digest, sums.get(name))
         for name in there:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
+            _keep_changed_file(target / name, found[name], report)
             os.replace(staging / name, target / name)
         # Read again: another fetch into the same directory may have ended meanwhile.
         _write_sums(target, {**read_sums(target), **found})
@@ -233,6 +234,14 @@ def _check_sum(path: Path, digest: str, recorded: str | None) -> None:
         )
 
 
+def _keep_changed_file(path: Path, digest: str, report: Report) -> None:
+    """Moves a file that is not the fetched one aside: somebody may have edited it."""
+    if path.is_file() and _hash(path) != digest:
+        kept = path.with_name(f"{path.name}.changed")
+        os.replace(path, kept)
+        report(f"  {path} was not as fetched: it is now {kept.name}")
+
+
 def _stage(source: Source, target: Path, staging: Path, mirror: str | None, report: Report) -> None:
     """Puts the source's files into ``staging``."""
     if mirror is None or _is_url(mirror):
@@ -284,15 +293,16 @@ def _download(url: str, partial: Path, report: Report) -> Path:
             _continue(url, partial, report)
             return partial
         except urllib.error.HTTPError as error:
+            error.close()
             # The server has answered, and will answer the same again, unless it is in trouble.
             if error.code < 500 or attempt == _TRIES:
                 raise BionerError(
-                    f"{url}: the server says {error.code} {error.reason}; is there a mirror, for "
-                    "--from?"
+                    f"{url}: the server says {error.code} {_one_line(error.reason)}; is there a "
+                    "mirror, for --from?"
                 ) from None
-            reason = f"{error.code} {error.reason}"
+            reason = f"{error.code} {_one_line(error.reason)}"
         except (OSError, http.client.HTTPException) as error:
-            reason = str(getattr(error, "reason", None) or error) or type(error).__name__
+            reason = _one_line(getattr(error, "reason", None) or error) or type(error).__name__
             if attempt == _TRIES:
                 raise BionerError(
                     f"{url}: {reason}; start again to go on with what is there"
@@ -300,6 +310,10 @@ def _download(url: str, partial: Path, report: Report) -> Path:
         report(f"  {reason}; trying again ({attempt} of {_TRIES - 1})")
         time.sleep(2 ** (attempt - 1) / 2)
     raise AssertionError("unreachable")
+
+
+def _one_line(reason: object) -> str:
+    return " ".join(str(reason).split())
 
 
 def _continue(url: str, partial: Path, report: Report) -> None:
@@ -320,6 +334,11 @@ def _continue(url: str, partial: Path, report: Report) -> None:
         else:
             _write_tag(partial, url, response)
         length = response.headers.get("Content-Length")
+        if length and not re.fullmatch("[0-9]{1,18}", length):
+            raise BionerError(
+                f"{url}: expected a number as Content-Length, got {length[:40]!r}; is there a "
+                "mirror, for --from?"
+            )
         total = start + int(length) if length else None
         with partial.open("ab" if resumed else "wb") as output:
             _copy(response, output, start, total, report)
