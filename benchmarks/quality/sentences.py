@@ -121,7 +121,8 @@ def _split(document: str) -> set[int]:
     """Where sentences start, but for the first."""
     import tensorflow as tf
 
-    from bioner_tf.text.segmentation import split_sentences, tokenise
+    from bioner_tf.text.sentences import split_sentences
+    from bioner_tf.text.tokens import tokenise
 
     tokens = tokenise(tf.constant([document]))
     starts = tokens.starts.numpy()[split_sentences(tokens).numpy()]

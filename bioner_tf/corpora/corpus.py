@@ -23,6 +23,8 @@ from bioner_tf.files import PathLike, write_text_atomically
 SPLITS = ("train", "devel", "test")
 SPLIT_SUFFIX = ".tsv"
 DOCUMENT_MARK = "-DOCSTART-"
+# How corpora are cut into tokens: a run of letters and digits, or one other non-space character.
+TOKEN = re.compile(r"[^\W_]+|\S")
 
 # Nothing else separates columns or counts as blank: tokens may hold any other Unicode space.
 _COLUMN_SEPARATORS = " \t"

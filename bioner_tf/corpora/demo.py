@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bioner_tf.corpora.corpus import Sentence
+from bioner_tf.corpora.corpus import TOKEN, Sentence
 from bioner_tf.corpora.tags import Span, from_spans
 from bioner_tf.files import PathLike, write_text_atomically
 
@@ -33,7 +33,6 @@ _MODIFIER_RATE = 0.25
 _LENGTHS = range(6, 36)  # tokens of a sentence
 
 # How the corpora are cut: a run of letters and digits, or one other character.
-_TOKEN = re.compile(r"[^\W_]+|\S")
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 
@@ -229,7 +228,7 @@ class _Writer:
 
     def _to_sentence(self, pieces: Sequence[_Piece]) -> Sentence:
         text = _capitalise("".join(piece.text for piece in pieces))
-        tokens = list(_TOKEN.finditer(text))
+        tokens = list(TOKEN.finditer(text))
         starts = {token.start(): index for index, token in enumerate(tokens)}
         ends = {token.end(): index + 1 for index, token in enumerate(tokens)}
         spans = []
@@ -247,7 +246,7 @@ class _Writer:
 
 def _capitalise(text: str) -> str:
     """Begins a sentence with a capital, unless its first word is a symbol such as p53 or mTOR."""
-    first = _TOKEN.search(text)
+    first = TOKEN.search(text)
     if first is None or not (first[0].isalpha() and first[0].islower() and len(first[0]) > 2):
         return text
     return text[0].upper() + text[1:]

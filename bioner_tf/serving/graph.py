@@ -38,7 +38,8 @@ from bioner_tf.files import PathLike
 from bioner_tf.layers import decoding
 from bioner_tf.serving.packing import PackedWeights, TracedFunction
 from bioner_tf.sources.base import FORM_IDS, LENGTHS, Source, network_specs
-from bioner_tf.text.segmentation import Tokens, cut_sentences, encode, split_sentences, tokenise
+from bioner_tf.text.sentences import cut_sentences, split_sentences
+from bioner_tf.text.tokens import Tokens, encode, tokenise
 
 # Tokens, padding included, that go through a network at once. Larger is no faster on a CPU.
 _CHUNK_TOKENS = 4096

@@ -24,7 +24,7 @@ from bioner_tf.sources.base import (
     Tensors,
     line_table,
 )
-from bioner_tf.text.segmentation import encode
+from bioner_tf.text.tokens import encode
 
 
 class CharacterSource(Source):

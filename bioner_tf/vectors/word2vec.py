@@ -6,7 +6,6 @@ import dataclasses
 import glob
 import gzip
 import os
-import re
 import tempfile
 import time
 import zlib
@@ -14,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bioner_tf.corpora.corpus import TOKEN
 from bioner_tf.corpora.vocabulary import lower_word, normalise_word
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import PathLike
 from bioner_tf.terminal import Progress
 
 # A run of letters and digits, or one other character: how the corpora were cut.
-_TOKEN = re.compile(r"[^\W_]+|\S")
 _GZIP_MAGIC = b"\x1f\x8b"
 # gensim ignores what a sentence has beyond this many words.
 _LONGEST_SENTENCE = 10_000
@@ -65,7 +64,7 @@ def tokenise(line: str, lower: bool = False) -> list[str]:
         line: Any text.
         lower: Whether to lower-case ASCII letters.
     """
-    words = map(normalise_word, _TOKEN.findall(line))
+    words = map(normalise_word, TOKEN.findall(line))
     return [lower_word(word) for word in words] if lower else list(words)
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from bioner_tf.corpora import corpus, demo
@@ -56,7 +54,7 @@ def test_example_is_written_beside_the_corpora(tmp_path):
 def test_tokens_are_cut_as_raw_text_will_be(corpora, name):
     for sentences in corpora[name].values():
         for sentence in sentences:
-            assert re.findall(r"[^\W_]+|\S", " ".join(sentence.tokens)) == list(sentence.tokens)
+            assert corpus.TOKEN.findall(" ".join(sentence.tokens)) == list(sentence.tokens)
             assert 6 <= len(sentence.tokens) <= 35
 
 

@@ -10,11 +10,12 @@ has ``K ** T`` sequences, and each oracle looks at every one of them.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from bioner_tf.corpora.corpus import TOKEN
 
 TagIds = tuple
 Predicate = Callable[[TagIds], bool]
@@ -107,4 +108,4 @@ def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
 def tokenise(text: bytes) -> list[tuple[int, int, str]]:
     """Tokens of a text as (start, end, form): offsets in code points of the decoded text."""
     decoded = text.decode("utf-8", "replace")
-    return [(m.start(), m.end(), m.group()) for m in re.finditer(r"[^\W_]+|\S", decoded)]
+    return [(m.start(), m.end(), m.group()) for m in TOKEN.finditer(decoded)]

@@ -10,7 +10,8 @@ from hypothesis import strategies
 
 from bioner_tf.corpora import tags
 from bioner_tf.serving.graph import signature_names
-from bioner_tf.text.segmentation import split_sentences, tokenise
+from bioner_tf.text.sentences import split_sentences
+from bioner_tf.text.tokens import tokenise
 from tests.helpers import random_tagger, reference
 
 NASTY_TOKENS = [

@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies
 
-from bioner_tf.text import segmentation as text
+from bioner_tf.text.sentences import cut_sentences, split_sentences
+from bioner_tf.text.tokens import tokenise as tokenise_in_graph
 from tests.helpers import reference
 
 NASTY_TEXTS = {
@@ -41,13 +42,13 @@ NASTY_TEXTS = {
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
 def tokenise(texts):
-    return text.tokenise(texts)
+    return tokenise_in_graph(texts)
 
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
 def split(texts):
-    tokens = text.tokenise(texts)
-    return tokens, text.split_sentences(tokens)
+    tokens = tokenise_in_graph(texts)
+    return tokens, split_sentences(tokens)
 
 
 def tokens_of_each(texts):
@@ -182,10 +183,10 @@ def test_the_end_of_one_text_is_no_abbreviation_in_the_next():
 def test_long_sentences_are_cut_from_their_start(limit):
     lengths = [1, 7, 3, 2, 6]
     begins = np.concatenate([[True] + [False] * (length - 1) for length in lengths])
-    pieces = np.flatnonzero(text.cut_sentences(tf.constant(begins), limit).numpy())
+    pieces = np.flatnonzero(cut_sentences(tf.constant(begins), limit).numpy())
     expected, start = [], 0
     for length in lengths:
         expected += range(start, start + length, limit)
         start += length
     assert pieces.tolist() == expected
-    assert text.cut_sentences(tf.zeros([0], tf.bool), limit).shape == (0,)
+    assert cut_sentences(tf.zeros([0], tf.bool), limit).shape == (0,)

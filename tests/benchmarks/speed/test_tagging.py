@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bioner_tf.corpora.corpus import TOKEN
 from tests.helpers import benchmark_modules
 
 harness = benchmark_modules.load("harness")
@@ -22,7 +22,7 @@ def test_texts_are_sentences_of_usual_length() -> None:
     assert made == texts.make_texts(200)
     assert len(set(texts.words())) == texts.NUM_WORDS
     known = {*texts.words(), *texts.characters()}
-    tokens = [token for text in made for token in re.findall(r"[^\W_]+|\S", text)]
+    tokens = [token for text in made for token in TOKEN.findall(text)]
     assert len(tokens) / len(made) == pytest.approx(28, rel=0.1)
     assert set(tokens) <= known
     assert all(text.endswith(".") and text.count(".") == 1 for text in made)

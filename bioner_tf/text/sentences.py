@@ -1,17 +1,6 @@
-r"""Raw text to sentences of tokens, in graph: core TensorFlow ops, vectorised.
+"""Where sentences end, in graph: core TensorFlow ops, vectorised.
 
-**Characters.** A text is bytes. It is read as UTF-8; every malformed piece counts as ONE character,
-U+FFFD, a piece being what Unicode calls a maximal subpart. That is to the letter what Python's
-``text.decode("utf-8", "replace")`` gives; every offset here is an index into that string. NUL,
-controls, unassigned code points and a byte order mark are characters like any other.
-
-**Tokens.** ``re.findall(r"[^\W_]+|\S", text)``: a run of letters and digits, or one other
-character that is no space. So a combining mark, a part of an emoji sequence, a zero-width joiner,
-an underscore or a NUL is a token of its own, and a run of Chinese characters is one token. Letters,
-digits and spaces are those of the Python that traced the graph (``str.isalnum``, ``str.isspace``),
-kept in the graph as a table: no version of TensorFlow or ICU changes a token later.
-
-**Sentences.** Between two tokens with white space between them a sentence ends,
+Between two tokens with white space between them a sentence ends
 
 1. at a blank line, always;
 2. at ``.``, ``!`` or ``?`` (closing quotes or brackets may cling to it), if the next word looks
@@ -25,26 +14,20 @@ kept in the graph as a table: no version of TensorFlow or ICU changes a token la
    with a capital begins the next one: months and ``etc.``, units behind a number or a slash
    (``at 6 h. Rats``), and a letter that a hyphen or slash joins to a word or that tells things of
    a kind apart (``PIG-M.``, ``hepatitis B.``, ``NF-kappa B.``, ``65 degrees C.``);
-4. at a line break that somebody made on purpose (a title, a heading, an item of a list): where
-   the next word would have fitted on the line easily. Easily means that the line would have filled
-   at most three quarters of the paragraph's longest line, or of 40 characters. Text wrapped at a
-   width has no such line breaks inside a paragraph.
+4. at a deliberate line break (a title, a heading, a list item): one where the next word would have
+   fitted on the line easily. Easily means that the line would have filled at most three quarters
+   of the paragraph's longest line, or of 40 characters. Text wrapped at a fixed width has no such
+   line breaks inside a paragraph.
 
 Without white space nothing ends: ``3.5``, ``e.g.``, ``Hsp70.1``. A sentence of more than a given
-number of tokens is cut into pieces of that many.
+number of tokens is cut into pieces of that many tokens.
 """
 
 from __future__ import annotations
 
-import functools
-import sys
-from typing import NamedTuple
-
-import numpy as np
 import tensorflow as tf
 
-# Classes of characters. From LOWER on they are what tokens of several characters are made of.
-_SPACE, _OTHER, _LOWER, _UPPER, _UNCASED, _DIGIT = range(6)
+from bioner_tf.text.tokens import DIGIT, LOWER, UPPER, Tokens, shift_left, shift_right
 
 _LINE_BREAKS = "\n\v\f\r\x85\u2028\u2029"
 _TERMINATORS = ".!?"
@@ -101,88 +84,6 @@ _FULLNESS_NUMERATOR, _FULLNESS_DENOMINATOR = 3, 4
 _NARROWEST_WIDTH = 40
 
 
-class Tokens(NamedTuple):
-    """The tokens of a batch of texts, one after the other.
-
-    Attributes:
-        code_points: int32 (characters,), the characters of all texts, one text behind the other.
-        classes: int32 (characters,), the class of each.
-        text_starts: int64 (batch,), where in ``code_points`` each text starts.
-        text_ids: int64 (tokens,), the text of each token.
-        starts: int64 (tokens,), its first character, in ``code_points``.
-        ends: int64 (tokens,), the character behind its last.
-        forms: string (tokens,), UTF-8.
-    """
-
-    code_points: tf.Tensor
-    classes: tf.Tensor
-    text_starts: tf.Tensor
-    text_ids: tf.Tensor
-    starts: tf.Tensor
-    ends: tf.Tensor
-    forms: tf.Tensor
-
-
-def tokenise(texts: tf.Tensor) -> Tokens:
-    """Cuts texts into tokens.
-
-    Args:
-        texts: string (batch,), any bytes.
-
-    Returns:
-        The tokens of all texts, in order; a text of nothing but spaces has none.
-    """
-    decoded = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
-    code_points, text_ids = decoded.values, _row_ids(decoded)
-    classes = _classify(code_points)
-
-    is_word = classes >= _LOWER
-    same_text = tf.equal(text_ids, _shift_right(text_ids, -1))
-    joined = is_word & _shift_right(is_word, False) & same_text  # with the character before
-    starts = tf.where((classes != _SPACE) & ~joined)[:, 0]
-    ends = tf.where((classes != _SPACE) & ~_shift_left(joined, False))[:, 0] + 1
-    return Tokens(
-        code_points=code_points,
-        classes=classes,
-        text_starts=decoded.row_starts(),
-        text_ids=tf.gather(text_ids, starts),
-        starts=starts,
-        ends=ends,
-        forms=encode(code_points, starts, ends),
-    )
-
-
-# A function by itself, so that a graph which needs it in several places holds it once.
-@tf.function(
-    input_signature=[
-        tf.TensorSpec([None], tf.int32),
-        tf.TensorSpec([None], tf.int64),
-        tf.TensorSpec([None], tf.int64),
-    ]
-)
-def encode(code_points: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
-    """The strings of some stretches of characters.
-
-    Args:
-        code_points: int32 (characters,).
-        starts: int64 (stretches,), the first character of each.
-        ends: int64 (stretches,), the character behind the last of each.
-
-    Returns:
-        string (stretches,), UTF-8.
-    """
-    stretches = tf.ragged.range(starts, ends)
-    characters = stretches.with_values(tf.gather(code_points, stretches.values))
-    # tf.strings.unicode_encode writes U+FFFD for the 66 "noncharacters", which text may hold.
-    # They are so rare that spelling out every character is left to the texts that have one.
-    is_noncharacter = _is_noncharacter(characters.values)
-    return tf.cond(
-        tf.reduce_any(is_noncharacter),
-        lambda: _encode_one_by_one(characters, is_noncharacter),
-        lambda: tf.strings.unicode_encode(characters, "UTF-8"),
-    )
-
-
 def split_sentences(tokens: Tokens) -> tf.Tensor:
     """Says which tokens begin a sentence, by the rules at the top of this module.
 
@@ -192,16 +93,16 @@ def split_sentences(tokens: Tokens) -> tf.Tensor:
     Returns:
         bool (tokens,), true at least at the first token of each text.
     """
-    new_text = tf.not_equal(tokens.text_ids, _shift_right(tokens.text_ids, -1))
-    has_gap = new_text | (tokens.starts > _shift_right(tokens.ends, -1))
+    new_text = tf.not_equal(tokens.text_ids, shift_right(tokens.text_ids, -1))
+    has_gap = new_text | (tokens.starts > shift_right(tokens.ends, -1))
     breaks = tf.where(new_text, 0, _line_breaks_before(tokens))
     # Of the token before.
     plain, weak, strong = (
-        _shift_right(ends, False) for ends in _ends_sentence(tokens, has_gap, new_text)
+        shift_right(ends, False) for ends in _ends_sentence(tokens, has_gap, new_text)
     )
     word_lengths, begins_like_sentence = _words(tokens, has_gap)
     at_gap = plain & (begins_like_sentence | (breaks > 0))
-    at_gap |= weak & (tf.gather(tokens.classes, tokens.starts) == _UPPER)
+    at_gap |= weak & (tf.gather(tokens.classes, tokens.starts) == UPPER)
     at_gap |= strong & _matches(tokens.forms, _OPENER, strong)
     on_purpose = (breaks == 1) & _would_have_fitted(tokens, new_text, breaks, word_lengths)
     return new_text | (breaks > 1) | (has_gap & at_gap) | on_purpose
@@ -223,71 +124,15 @@ def cut_sentences(begins_sentence: tf.Tensor, max_sentence_tokens: int) -> tf.Te
     return places % max_sentence_tokens == 0
 
 
-@functools.lru_cache(maxsize=1)
-def _class_table() -> tuple[np.ndarray, np.ndarray]:
-    """The class of every code point, as the code points at which it changes and the class there."""
-    characters = [chr(code_point) for code_point in range(sys.maxunicode + 1)]
-
-    def holds(predicate: object) -> np.ndarray:
-        return np.fromiter(map(predicate, characters), bool, len(characters))
-
-    # The first condition that holds decides.
-    classes = np.select(
-        [
-            holds(str.isspace),
-            ~holds(str.isalnum),
-            holds(str.islower),
-            holds(str.isupper) | holds(str.istitle),
-            holds(str.isalpha),
-        ],
-        [_SPACE, _OTHER, _LOWER, _UPPER, _UNCASED],
-        _DIGIT,
-    ).astype(np.int32)
-    changes = np.flatnonzero(np.diff(classes, prepend=-1)).astype(np.int32)
-    return changes, classes[changes]
-
-
-def _classify(code_points: tf.Tensor) -> tf.Tensor:
-    changes, classes = _class_table()
-    return tf.gather(classes, tf.searchsorted(changes, code_points, side="right") - 1)
-
-
-def _is_noncharacter(code_points: tf.Tensor) -> tf.Tensor:
-    # The last two of each plane, and 32 in the middle of the first.
-    ends_plane = tf.bitwise.bitwise_and(code_points, 0xFFFE) == 0xFFFE
-    return ends_plane | ((code_points >= 0xFDD0) & (code_points <= 0xFDEF))
-
-
-def _encode_one_by_one(characters: tf.RaggedTensor, is_noncharacter: tf.Tensor) -> tf.Tensor:
-    code_points = characters.values
-    noncharacters = [*range(0xFDD0, 0xFDF0)]
-    noncharacters += [plane << 16 | last for plane in range(17) for last in (0xFFFE, 0xFFFF)]
-    which = tf.searchsorted(noncharacters, tf.where(is_noncharacter, code_points, 0xFDD0))
-    strings = tf.where(
-        is_noncharacter,
-        tf.gather([chr(code_point).encode() for code_point in noncharacters], which),
-        tf.strings.unicode_encode(code_points[:, tf.newaxis], "UTF-8"),
-    )
-    return tf.strings.unsorted_segment_join(strings, _row_ids(characters), characters.nrows())
-
-
-def _row_ids(rows: tf.RaggedTensor) -> tf.Tensor:
-    """The row of each value; ``RaggedTensor.value_rowids`` takes rows x longest row of memory."""
-    places = tf.range(tf.size(rows.values, out_type=tf.int64))
-    return tf.searchsorted(rows.row_splits, places, side="right", out_type=tf.int64) - 1
-
-
 def _line_breaks_before(tokens: Tokens) -> tf.Tensor:
     """Line breaks between each token and the one before; CR LF is one."""
     code_points = tokens.code_points
     is_break = _is_any_of(code_points, _LINE_BREAKS)
-    carriage_return_of_pair = (code_points == ord("\r")) & (
-        _shift_left(code_points, 0) == ord("\n")
-    )
+    carriage_return_of_pair = (code_points == ord("\r")) & (shift_left(code_points, 0) == ord("\n"))
     # (characters + 1,): breaks among the characters before each.
     breaks = tf.cumsum(tf.cast(is_break & ~carriage_return_of_pair, tf.int32))
     breaks = tf.concat([[0], breaks], axis=0)
-    before = _shift_right(tf.gather(breaks, tokens.ends), 0)
+    before = shift_right(tf.gather(breaks, tokens.ends), 0)
     return tf.gather(breaks, tokens.starts) - before
 
 
@@ -298,14 +143,14 @@ def _ends_sentence(
     first = tf.gather(tokens.code_points, tokens.starts)
     # A text's first token comes after nothing.
     is_stop = (first == ord(".")) & ~new_text
-    before_stop = _shift_left(is_stop, False)
+    before_stop = shift_left(is_stop, False)
     weak, strong = _short_forms(tokens, first, has_gap, before_stop, new_text)
-    weak, strong = (is_stop & _shift_right(form, False) for form in (weak, strong))
+    weak, strong = (is_stop & shift_right(form, False) for form in (weak, strong))
     plain = _is_any_of(first, _TERMINATORS) & ~(weak | strong)
     clings = _is_any_of(first, _CLOSING) & ~has_gap
     for _ in range(_MOST_CLOSING):
         plain, weak, strong = (
-            ends | (clings & _shift_right(ends, False)) for ends in (plain, weak, strong)
+            ends | (clings & shift_right(ends, False)) for ends in (plain, weak, strong)
         )
     return plain, weak, strong
 
@@ -320,14 +165,14 @@ def _short_forms(
     """Of the tokens that ``among`` is true for, the weak and the strong short forms of rule 3."""
     forms = tokens.forms
     first_class = tf.gather(tokens.classes, tokens.starts)
-    is_letter = (first_class >= _LOWER) & (first_class < _DIGIT)
+    is_letter = (first_class >= LOWER) & (first_class < DIGIT)
     is_letter &= (tokens.ends - tokens.starts == 1) & among
 
-    is_word, joins = first_class >= _LOWER, _is_any_of(first, "-/") & ~has_gap
-    joined = _shift_right(joins & _shift_right(is_word, False), False) & ~has_gap
-    asked = _shift_left(is_letter, False)
-    lettered = joined | _shift_right(_matches(forms, _LETTERED, asked), False)
-    counted = _shift_right((first_class == _DIGIT) | (joins & (first == ord("/"))), False)
+    is_word, joins = first_class >= LOWER, _is_any_of(first, "-/") & ~has_gap
+    joined = shift_right(joins & shift_right(is_word, False), False) & ~has_gap
+    asked = shift_left(is_letter, False)
+    lettered = joined | shift_right(_matches(forms, _LETTERED, asked), False)
+    counted = shift_right((first_class == DIGIT) | (joins & (first == ord("/"))), False)
     # What stands before a text's first token is another text.
     weak = ((is_letter & lettered) | _matches(forms, _UNIT, among & counted)) & ~new_text
     strong = (is_letter | _matches(forms, _ABBREVIATION, among)) & ~weak
@@ -351,15 +196,15 @@ def _words(tokens: Tokens, has_gap: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     word_starts = tf.gather(tf.math.segment_min(tokens.starts, word), word)
     word_ends = tf.gather(tf.math.segment_max(tokens.ends, word), word)
 
-    has_weight = (tokens.classes == _UPPER) | (tokens.classes == _DIGIT)
+    has_weight = (tokens.classes == UPPER) | (tokens.classes == DIGIT)
     weighty = tf.concat([[0], tf.cumsum(tf.cast(has_weight, tf.int32))], axis=0)
     inside = tf.gather(weighty, word_ends) > tf.gather(weighty, word_starts)
 
     first = tf.gather(tokens.code_points, tokens.starts)
     first_class = tf.gather(tokens.classes, tokens.starts)
     is_greek = (first >= ord("α")) & (first <= ord("ω"))
-    begins = (first_class > _LOWER) | is_greek | _is_any_of(first, _OPENING)
-    return word_ends - word_starts, begins | ((first_class == _LOWER) & inside)
+    begins = (first_class > LOWER) | is_greek | _is_any_of(first, _OPENING)
+    return word_ends - word_starts, begins | ((first_class == LOWER) & inside)
 
 
 def _would_have_fitted(
@@ -371,7 +216,7 @@ def _would_have_fitted(
     line_lengths = tf.gather(tf.math.segment_max(tokens.ends, line) - line_starts, line)
     paragraph = tf.cumsum(tf.cast(new_text | (breaks > 1), tf.int32)) - 1
     longest = tf.gather(tf.math.segment_max(line_lengths, paragraph), paragraph)
-    filled = _shift_right(line_lengths, 0) + 1 + word_lengths
+    filled = shift_right(line_lengths, 0) + 1 + word_lengths
     width = tf.maximum(longest, _NARROWEST_WIDTH)
     return filled * _FULLNESS_DENOMINATOR <= width * _FULLNESS_NUMERATOR
 
@@ -379,13 +224,3 @@ def _would_have_fitted(
 def _is_any_of(code_points: tf.Tensor, characters: str) -> tf.Tensor:
     wanted = tf.constant([ord(character) for character in characters])
     return tf.reduce_any(code_points[:, tf.newaxis] == wanted, axis=1)
-
-
-def _shift_right(values: tf.Tensor, first: object) -> tf.Tensor:
-    """Each place gets the value of the place before it, the first one ``first``."""
-    return tf.concat([[tf.cast(first, values.dtype)], values], axis=0)[:-1]
-
-
-def _shift_left(values: tf.Tensor, last: object) -> tf.Tensor:
-    """Each place gets the value of the place behind it, the last one ``last``."""
-    return tf.concat([values, [tf.cast(last, values.dtype)]], axis=0)[1:]
