@@ -125,7 +125,10 @@ class Rest:
 
     def predict(self, texts: Sequence[str]) -> Columns:
         """Asks once."""
-        body = {"signature_name": self._signature, "inputs": {"text": list(texts)}}
+        body = {
+            "signature_name": self._signature,
+            "inputs": {"text": [_without_surrogates(text) for text in texts]},
+        }
         request = urllib.request.Request(
             self._url,
             json.dumps(body).encode(),
@@ -145,6 +148,11 @@ class Rest:
         if "outputs" not in answer:
             raise ServerError(f"{self._url}: expected outputs, got {sorted(answer)}")
         return answer["outputs"]
+
+
+def _without_surrogates(text: str) -> str:
+    """Replaces lone surrogates, which UTF-8 cannot hold, by "?"; no offset changes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
@@ -196,7 +204,7 @@ class Grpc:
         tensor = request.inputs["text"]
         tensor.dtype = _STRING
         tensor.tensor_shape.dim.add(size=len(texts))
-        tensor.string_val.extend(text.encode("utf-8", "replace") for text in texts)
+        tensor.string_val.extend(_without_surrogates(text).encode() for text in texts)
         try:
             response = self._call(request, timeout=self._timeout)
         except self._grpc.RpcError as error:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Callable
 from absl import flags
 
 from bioner_tf.cli import app
+from bioner_tf.errors import BionerError
 from bioner_tf.files import open_atomically
 from bioner_tf.terminal import Progress
 
@@ -53,6 +54,14 @@ _CORES = flags.DEFINE_integer(
 )
 
 _STANDARD_STREAM = "-"
+# Kind, first bytes, command that writes the content to standard output.
+_COMPRESSED = (
+    ("gzip", b"\x1f\x8b", "gzip -cd FILE"),
+    ("zip", b"PK\x03\x04", "unzip -p FILE"),
+    ("bzip2", b"BZh", "bzip2 -cd FILE"),
+    ("xz", b"\xfd7zXZ\x00", "xz -cd FILE"),
+    ("zstd", b"\x28\xb5\x2f\xfd", "zstd -cd FILE"),
+)
 _BOLD, _DIM, _PLAIN = "\x1b[1;{}m", "\x1b[2m", "\x1b[0m"
 _COLOURS = (32, 33, 34, 35, 36, 31)
 
@@ -71,10 +80,10 @@ def main(argv: list[str]) -> None:
         tagger = Tagger(_MODEL.value)
         tagger.check_corpus(_CORPUS.value)
         formatter = _formatter(_OUTPUT_FORMAT.value, sink.isatty())
-        # Whoever types wants an answer to every line.
+        # Interactive input: answer line by line.
         batch_size = 1 if source.isatty() else _BATCH_SIZE.value
         show_progress = sys.stderr.isatty() and not sink.isatty()
-        for batch in _report(_batches(read_texts(source), batch_size), show_progress):
+        for batch in _report(_batches(read_texts(source, _INPUT.value), batch_size), show_progress):
             for text, entities in zip(batch, tagger.tag_texts(batch, _CORPUS.value)):
                 sink.write(formatter(text, entities).encode() + b"\n")
             sink.flush()
@@ -105,16 +114,42 @@ def open_output(path: str) -> Iterator[BinaryIO]:
         with open(place, "wb") as stream:
             yield stream
     else:
+        if not place.parent.is_dir():
+            raise BionerError(f"{place.parent}: expected a folder for --output; make it first")
         with open_atomically(place) as stream:
             yield stream
 
 
-def read_texts(stream: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a stream, without what ends them; what is no UTF-8 becomes U+FFFD."""
-    for line in stream:
+def read_texts(stream: Iterable[bytes], name: str = _STANDARD_STREAM) -> Iterator[str]:
+    """Yields the lines of a stream without their line ends; malformed UTF-8 becomes U+FFFD.
+
+    Raises:
+        BionerError: The stream is compressed or binary, or only CR ends its lines.
+    """
+    for number, line in enumerate(stream):
+        if number == 0:
+            _check_start(line, name)
         if line.endswith(b"\n"):
             line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
         yield line.decode("utf-8", "replace")
+
+
+def _check_start(line: bytes, name: str) -> None:
+    """Refuses a stream whose first line shows that it is not text, one a line."""
+    for kind, start, unpack in _COMPRESSED:
+        if line.startswith(start):
+            raise BionerError(
+                f"{name}: expected text, got {kind} data; unpack it first: {unpack} | bioner-tag"
+            )
+    head = line[:1024]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"%PDF-")) or 4 * head.count(0) > len(head):
+        raise BionerError(
+            f"{name}: expected UTF-8 text, got binary data; convert it to UTF-8 first"
+        )
+    if not line.endswith(b"\n") and b"\r" in line.rstrip(b"\r"):
+        raise BionerError(
+            f"{name}: expected lines that end in LF, got CR only; convert them: tr '\\r' '\\n'"
+        )
 
 
 def to_json(text: str, entities: Sequence[Entity]) -> str:

@@ -16,7 +16,8 @@ from bioner_tf.files import PathLike
 from bioner_tf.serving.metadata import read_metadata
 from bioner_tf.serving.versions import find_saved_model
 
-# What one call of the graph gets at most, unless a single text or sentence is larger.
+# What one call of the graph gets at most, padding included, unless a single text or sentence is
+# larger: every row of the outputs is as wide as that of the text with the most entities.
 _BATCH_CHARACTERS = 1_000_000
 _BATCH_TEXTS = 1024
 _BATCH_TOKENS = 65_536
@@ -78,10 +79,21 @@ class Tagger:
             For each text its entities, in order and without overlap.
 
         Raises:
-            BionerError: If the tagger has no such corpus.
+            BionerError: If the tagger has no such corpus, or ``texts`` is a single string.
         """
         signature = self._signature(corpus, "text")
-        return [entities for batch in _text_batches(texts) for entities in _tag(signature, batch)]
+        _refuse_string(texts, "texts", 'tag_texts(["a text"])')
+        found: list[list[Entity]] = []
+        for texts_of_batch in _text_batches(texts):
+            answers: list[list[Entity]] = [[] for _ in texts_of_batch]
+            lengths = [len(text) for text in texts_of_batch]
+            for rows in _similar_rows(lengths, _BATCH_CHARACTERS):
+                for row, entities in zip(
+                    rows, _tag(signature, [texts_of_batch[row] for row in rows])
+                ):
+                    answers[row] = entities
+            found += answers
+        return found
 
     def tag_tokens(
         self, sentences: Iterable[Sequence[str]], corpus: str | None = None
@@ -96,13 +108,17 @@ class Tagger:
             For each sentence the tag of each token, and the probability of that tag, in [0, 1].
 
         Raises:
-            BionerError: If the tagger has no such corpus.
+            BionerError: If the tagger has no such corpus, or a sentence is a single string.
         """
         signature = self._signature(corpus, "tokens")
+        example = 'tag_tokens([["a", "token"]])'
+        _refuse_string(sentences, "sentences", example)
         sentences = list(sentences)
+        for sentence in sentences:
+            _refuse_string(sentence, "the tokens of a sentence", example)
         tags: list[list[str]] = [[] for _ in sentences]
         scores: list[list[float]] = [[] for _ in sentences]
-        for rows in _token_batches([len(sentence) for sentence in sentences]):
+        for rows in _similar_rows([len(s) for s in sentences], _BATCH_TOKENS):
             lengths = np.array([len(sentences[row]) for row in rows], np.int32)
             tokens = np.full((len(rows), lengths.max()), b"", object)
             for place, row in enumerate(rows):
@@ -158,13 +174,19 @@ def _text_batches(texts: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _token_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Rows that go together: of similar length, few enough tokens, none that is empty."""
+def _refuse_string(value: object, name: str, example: str) -> None:
+    # Strings are sequences, too: each character would be taken for a text or token.
+    if isinstance(value, (str, bytes)):
+        raise BionerError(f"expected a list of strings for {name}, got one string: call {example}")
+
+
+def _similar_rows(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
+    """Groups rows of similar length, none empty, at most ``limit`` a batch with its padding."""
     rows = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
     batch: list[int] = []
     for row in rows:
         # Ascending: this row would be the longest of the batch.
-        if batch and (len(batch) + 1) * lengths[row] > _BATCH_TOKENS:
+        if batch and (len(batch) + 1) * lengths[row] > limit:
             yield batch
             batch = []
         batch.append(row)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import shutil
 import sys
 import types
@@ -81,6 +84,33 @@ def test_tokens_come_back_in_order(loaded, monkeypatch):
     monkeypatch.setattr(tagger, "_BATCH_TOKENS", 1)
     assert loaded.tag_tokens(sentences, random_tagger.AUXILIARY)[0] == tags
     assert loaded.tag_tokens([]) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["the BRCA1 gene", b"the gene"], ids=["str", "bytes"])
+def test_a_single_string_is_refused(loaded, text):
+    with pytest.raises(BionerError, match="expected a list of strings for texts, got one string"):
+        loaded.tag_texts(text)
+    with pytest.raises(BionerError, match="for sentences, got one string"):
+        loaded.tag_tokens(text)
+    with pytest.raises(BionerError, match="for the tokens of a sentence, got one string"):
+        loaded.tag_tokens([["the"], text])
+
+
+def test_a_long_text_is_not_padded_into_its_batch(loaded, monkeypatch):
+    monkeypatch.setattr(tagger, "_BATCH_CHARACTERS", 3_000)
+    padded = []
+
+    def tag_and_measure(signature, texts, tag=tagger._tag):
+        padded.append(len(texts) * max(map(len, texts)))
+        return tag(signature, texts)
+
+    texts = [*[TEXT] * 20, "", TEXT * 50, *[TEXT + " the gene"] * 20]
+    expected = [loaded.tag_texts([text])[0] for text in texts]
+    monkeypatch.setattr(tagger, "_tag", tag_and_measure)
+    found = loaded.tag_texts(texts)
+    assert [[e[:4] for e in row] for row in found] == [[e[:4] for e in row] for row in expected]
+    assert len(padded) > 1
+    assert max(padded) <= 3_000
 
 
 def test_unknown_corpus_lists_those_that_exist(loaded):
@@ -164,9 +194,30 @@ def test_bad_bytes_read_as_replacement_characters(tag):
     assert json.loads(line)["text"] == "the \ufffd gene \ufffd"
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        pytest.param(gzip.compress(b"the gene"), "got gzip data.*gzip -cd FILE", id="gzip"),
+        pytest.param(bz2.compress(b"the gene"), "got bzip2 data", id="bzip2"),
+        pytest.param(lzma.compress(b"the gene"), "got xz data", id="xz"),
+        pytest.param(b"PK\x03\x04\x14\x00", "got zip data", id="zip"),
+        pytest.param(b"\x28\xb5\x2f\xfd\x00", "got zstd data", id="zstd"),
+        pytest.param("the gene".encode("utf-16"), "got binary data", id="utf-16"),
+        pytest.param("the gene".encode("utf-16-le"), "got binary data", id="utf-16-le"),
+        pytest.param(b"the gene\rBRCA1\r", "got CR only", id="cr-only"),
+    ],
+)
+def test_input_that_is_not_lines_of_text_is_refused(tag, content, told):
+    with pytest.raises(BionerError, match=told):
+        tag(content)
+
+
 def test_files_and_other_corpora(tag, loaded, tmp_path):
     (tmp_path / "in.txt").write_text(TEXT)
     output = tmp_path / "new" / "out.jsonl"
+    with pytest.raises(BionerError, match="new: expected a folder for --output"):
+        tag(b"text\n", f"--output={output}")
+    output.parent.mkdir()
     arguments = (
         f"--input={tmp_path / 'in.txt'}",
         f"--output={output}",
