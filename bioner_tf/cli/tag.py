@@ -58,7 +58,7 @@ _STANDARD_STREAM = "-"
 _COMPRESSED = (
     ("gzip", b"\x1f\x8b", "gzip -cd FILE"),
     ("zip", b"PK\x03\x04", "unzip -p FILE"),
-    ("bzip2", b"BZh", "bzip2 -cd FILE"),
+    ("bzip2", tuple(b"BZh%d1AY&SY" % level for level in range(1, 10)), "bzip2 -cd FILE"),
     ("xz", b"\xfd7zXZ\x00", "xz -cd FILE"),
     ("zstd", b"\x28\xb5\x2f\xfd", "zstd -cd FILE"),
 )

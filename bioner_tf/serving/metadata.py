@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from bioner_tf.errors import BionerError
 METADATA_PATH = Path("assets.extra") / "tagger.metadata"
 # The form of that object, its key "format".
 METADATA_FORMAT = 1
+# The SHA-256 of each file that decides the answers, in the form of ``sha256sum``.
+CHECKSUMS_PATH = Path("assets.extra") / "SHA256SUMS"
+_CHECKED = ("saved_model.pb", "variables/*", "assets/*", METADATA_PATH.as_posix())
+_BLOCK_BYTES = 1 << 20
 
 
 def read_metadata(saved_model: Path) -> dict[str, Any]:
@@ -30,7 +35,7 @@ def read_metadata(saved_model: Path) -> dict[str, Any]:
         raise BionerError(
             f"{path}: missing, so this SavedModel is no export of bioner_tf, or not all of it"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BionerError(f"{path}: expected JSON: {error}") from error
     found = metadata.get("format") if isinstance(metadata, dict) else None
     if found != METADATA_FORMAT:
@@ -39,3 +44,46 @@ def read_metadata(saved_model: Path) -> dict[str, Any]:
             "run again with this version of bioner_tf, or use the version that made it"
         )
     return metadata
+
+
+def write_checksums(saved_model: Path) -> None:
+    """Writes the checksums of an export's files beside its metadata."""
+    sums = _checksums(saved_model)
+    lines = (f"{digest}  {name}\n" for name, digest in sums.items())
+    (saved_model / CHECKSUMS_PATH).write_text("".join(lines), encoding="utf-8")
+
+
+def check_files(saved_model: Path) -> None:
+    """Checks the files of an export against its checksums; an old export has none.
+
+    Raises:
+        BionerError: A file is missing or not the one that was exported, or there is one more.
+    """
+    path = saved_model / CHECKSUMS_PATH
+    if not path.exists():
+        return
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        found = _checksums(saved_model)
+    except (OSError, ValueError) as error:
+        raise BionerError(f"{path}: the export's checksums cannot be checked: {error}") from error
+    for name in sorted({*expected, *found}):
+        if expected.get(name) != found.get(name):
+            raise BionerError(
+                f"{saved_model / name}: expected SHA-256 {expected.get(name)}, got "
+                f"{found.get(name)}: the file is damaged or was changed; export the run again"
+            )
+
+
+def _checksums(saved_model: Path) -> dict[str, str]:
+    paths = sorted(path for pattern in _CHECKED for path in saved_model.glob(pattern))
+    return {path.relative_to(saved_model).as_posix(): _sha256(path) for path in paths}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
-from bioner_tf.serving.metadata import read_metadata
+from bioner_tf.serving.metadata import METADATA_PATH, check_files, read_metadata
 from bioner_tf.serving.versions import find_saved_model
 
 # What one call of the graph gets at most, padding included, unless a single text or sentence is
@@ -60,12 +60,18 @@ class Tagger:
     def __init__(self, path: PathLike):
         self.path = find_saved_model(path)
         self.metadata = read_metadata(self.path)
-        self.corpora: list[str] = [corpus["name"] for corpus in self.metadata["corpora"]]
-        self._signature_names = {c["name"]: c["signatures"] for c in self.metadata["corpora"]}
+        check_files(self.path)
+        try:
+            self._signature_names = {c["name"]: c["signatures"] for c in self.metadata["corpora"]}
+            self.corpora: list[str] = list(self._signature_names)
+        except (KeyError, TypeError) as error:
+            raise BionerError(
+                f"{self.path / METADATA_PATH}: damaged, expected corpora with names and signatures"
+            ) from error
         try:
             self._model = tf.saved_model.load(str(self.path))
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).splitlines()[0]
+        except Exception as error:  # a damaged graph makes TensorFlow raise anything
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise BionerError(f"{self.path}: the SavedModel does not load: {reason}") from error
 
     def tag_texts(self, texts: Iterable[str], corpus: str | None = None) -> list[list[Entity]]:

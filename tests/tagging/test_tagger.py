@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
 import lzma
+import pathlib
 import shutil
 import sys
+import tempfile
 import types
 
+import hypothesis
 import pytest
 import tensorflow as tf
 from absl import flags
+from hypothesis import strategies
 
 from bioner_tf import machine
 from bioner_tf.cli import tag as tag_command
@@ -139,8 +144,53 @@ def test_what_is_no_export_is_told(served_run, tmp_path):
         Tagger(broken)
     shutil.copy(served_run / "export" / "9" / "assets.extra" / "tagger.metadata", metadata)
     (broken / "saved_model.pb").write_bytes(b"not a graph")
+    (broken / "assets.extra" / "SHA256SUMS").unlink()  # an export from before there were any
     with pytest.raises(BionerError, match="does not load"):
         Tagger(broken)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "saved_model.pb",
+        "variables/variables.data-00000-of-00001",
+        "variables/variables.index",
+        "assets/words.txt",
+        "assets/characters.txt",
+        "assets.extra/tagger.metadata",
+    ],
+)
+def test_a_changed_file_is_named(served_run, tmp_path, name):
+    export = tmp_path / "export"
+    shutil.copytree(served_run / "export" / "9", export)
+    path = export / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BionerError, match=f"{name}: expected (SHA-256|JSON)"):
+        Tagger(export)
+    path.unlink()
+    with pytest.raises(
+        BionerError, match=f"{name}: (expected SHA-256|missing)|expected an exported"
+    ):
+        Tagger(export)
+
+
+@hypothesis.settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@hypothesis.given(data=strategies.data())
+def test_a_damaged_export_without_checksums_is_told_or_loads(served_run, data):
+    original = served_run / "export" / "9"
+    names = ["saved_model.pb", "variables/variables.index", "assets.extra/tagger.metadata"]
+    name = data.draw(strategies.sampled_from(names))
+    with tempfile.TemporaryDirectory() as folder:
+        export = shutil.copytree(original, f"{folder}/export")
+        pathlib.Path(export, "assets.extra", "SHA256SUMS").unlink()
+        content = (original / name).read_bytes()
+        place = data.draw(strategies.integers(0, len(content) - 1))
+        damage = data.draw(strategies.binary(max_size=9))
+        pathlib.Path(export, name).write_bytes(content[:place] + damage + content[place + 9 :])
+        with contextlib.suppress(BionerError):
+            Tagger(export)
 
 
 @pytest.fixture
