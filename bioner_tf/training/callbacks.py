@@ -14,6 +14,7 @@ from tensorflow import keras
 
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike, write_text_atomically
+from bioner_tf.runs.collection import read_history
 from bioner_tf.scoring.metrics import Scores
 from bioner_tf.terminal import Progress, clear_line
 from bioner_tf.training.checkpoints import CheckpointStore
@@ -111,8 +112,7 @@ class History:
 
     def __init__(self, path: PathLike, epochs: int):
         self._path = Path(path)
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
-        self.records: list[Logs] = [json.loads(line) for line in lines[:epochs]]
+        self.records: list[Logs] = [dict(record) for record in read_history(self._path)[:epochs]]
 
     def append(self, record: Logs) -> None:
         """Adds the record of the next epoch."""

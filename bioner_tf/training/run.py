@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,11 @@ def _refuse_other_run(directory: RunDirectory, config: RunConfig) -> None:
     free = {"epochs"} if config.model.word_dim else {"epochs", "word_dim"}
     before = _flatten(RunConfig.load(directory.config))
     for setting, value in _flatten(config).items():
-        if setting not in free and before[setting] != value:
+        if setting in ("data_dir", "vectors") and value:
+            same = os.path.abspath(before[setting]) == os.path.abspath(value)
+        else:
+            same = before[setting] == value
+        if setting not in free and not same:
             raise UsageError(
                 f"{directory.root}: this run was begun with --{setting}={before[setting]}, got "
                 f"{value}; give the same again, or another --run_dir"

@@ -268,6 +268,24 @@ def test_another_setting_is_refused_by_name(finished, config, part, setting, val
     assert tree(finished) == before
 
 
+def test_another_spelling_of_a_path_is_the_same_run(finished, config, monkeypatch, capsys):
+    monkeypatch.chdir(finished.parent)
+    for data_dir in (f"{config.data.data_dir}/", "data", "./data/"):
+        data = dataclasses.replace(config.data, data_dir=data_dir)
+        train(dataclasses.replace(config, data=data), finished, "")
+        assert "this run has ended" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"epoch": "one"}', "\xff"])
+def test_a_damaged_history_is_one_line(finished, tmp_path, damage):
+    shutil.copytree(finished, tmp_path / "run")
+    path = tmp_path / "run" / "metrics.jsonl"
+    path.write_bytes(damage.encode("latin-1") + b"\n" + path.read_bytes())
+    with pytest.raises(BionerError, match=r"metrics.jsonl") as error:
+        load_run(tmp_path / "run")
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("epochs", [0, 2])
 def test_fewer_epochs_than_were_trained_are_refused(finished, config, epochs):
     before = tree(finished)
