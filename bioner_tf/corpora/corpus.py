@@ -116,7 +116,7 @@ def read_split(path: PathLike, strict: bool = False) -> Split:
         BionerError: Naming ``path:line`` for whatever is malformed.
     """
     path = os.fspath(path)
-    numbered = list(_sentences(path, _read_text(path)))
+    numbered = list(_parse_lines(path, _read_text(path)))
     if not numbered:
         raise BionerError(
             f"{path}: {_EXPECTED_LINE} lines, got no sentence at all; is this the right file?"
@@ -259,8 +259,8 @@ def _read_text(path: str) -> str:
         ) from error
 
 
-def _sentences(path: str, text: str) -> Iterator[tuple[int, Sentence]]:
-    """Yields each sentence with the number of its first line; its other lines follow directly."""
+def _parse_lines(path: str, text: str) -> Iterator[tuple[int, Sentence]]:
+    """Parses the lines of a file; yields each sentence with the number of its first line."""
     shared: dict[str, str] = {}  # one object a distinct token or tag saves most of the memory
     known_tags: set[str] = set()
     tokens: list[str] = []
