@@ -64,6 +64,21 @@ def write_json_atomically(path: PathLike, value: Any) -> None:
     write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json_object(path: PathLike) -> dict[str, Any]:
+    """Reads a file that holds a JSON object.
+
+    Raises:
+        BionerError: It holds something else.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BionerError(f"{path}: expected JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BionerError(f"{path}: expected a JSON object, got {type(value).__name__}")
+    return value
+
+
 @contextlib.contextmanager
 def publish_directory(path: PathLike) -> Iterator[Path]:
     """Yields an empty directory beside ``path`` that takes its name when the block succeeds.

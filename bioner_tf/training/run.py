@@ -15,7 +15,13 @@ from tensorflow import keras
 from bioner_tf.config import RunConfig
 from bioner_tf.corpora.corpus import write_predictions
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import PathLike, lock_directory, write_json_atomically, write_text_atomically
+from bioner_tf.files import (
+    PathLike,
+    lock_directory,
+    read_json_object,
+    write_json_atomically,
+    write_text_atomically,
+)
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.runs.directory import RunDirectory
 from bioner_tf.scoring.metrics import Scores, format_scores, score_tags
@@ -151,9 +157,14 @@ def _refuse_other_data(directory: RunDirectory, inputs: TrainingInputs) -> None:
     """Checks that corpora and vectors still hold what the checkpoints are made for."""
     if not list_epochs(directory.checkpoints):
         return
-    begun_with = json.loads(directory.corpora.read_text())
+    begun_with = read_json_object(directory.corpora)
     for corpus, splits in inputs.fingerprints().items():
         for split, found in splits.items():
+            if corpus not in begun_with or split not in begun_with[corpus]:
+                raise BionerError(
+                    f"{directory.corpora}: expected the fingerprint of {corpus}, {split}: "
+                    "put the file back, or give another --run_dir"
+                )
             if found != begun_with[corpus][split]:
                 raise BionerError(
                     f"{inputs.corpora[corpus].splits[split].path}: expected the sentences and "

@@ -286,6 +286,16 @@ def test_a_damaged_history_is_one_line(finished, tmp_path, damage):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["report.json", "corpora.json", "config.json"])
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", "\xff"])
+def test_a_damaged_file_is_one_line(moved, name, damage):
+    root, config = moved
+    (root / "run" / name).write_bytes(damage.encode("latin-1"))
+    with pytest.raises(BionerError, match=name) as error:
+        train(config, root / "run", "")
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("epochs", [0, 2])
 def test_fewer_epochs_than_were_trained_are_refused(finished, config, epochs):
     before = tree(finished)
