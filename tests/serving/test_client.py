@@ -77,6 +77,19 @@ def test_texts_are_tagged_as_in_python(client_module, transport, server, loaded)
     assert len(server.requests) == -(-len(TEXTS) // 3)
 
 
+def test_lone_surrogates_are_sent_as_question_marks(client_module, transport, loaded):
+    text = "\ud800 the BRCA1 \udfff gene"
+    [found] = client_module.Client(transport()).tag([text])
+    assert [e[:3] for e in found] == [e[:3] for e in loaded.tag_texts([text])[0]]
+    assert all("\ud800" not in entity.text for entity in found)
+
+
+def test_a_request_by_rest_is_utf8(client_module):
+    assert (
+        client_module._without_surrogates("\ud800 gene \udfff \U0001d6fc") == "? gene ? \U0001d6fc"
+    )
+
+
 def test_another_corpus_and_a_label(client_module, transport, server, loaded):
     signature = loaded.metadata["corpora"][1]["signatures"]["text"]
     client = client_module.Client(transport("tagger", signature, "stable"))
