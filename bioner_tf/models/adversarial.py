@@ -6,7 +6,7 @@ Source: paper, "Adversarial multi-task model (ADV-MTM)" and its figure 5.
 from __future__ import annotations
 
 from bioner_tf.layers.adversary import Difference, Discriminator
-from bioner_tf.models.builder import Outputs, TaggerBuilder
+from bioner_tf.models.builder import Outputs, TaggerBuilder, layer_name
 from bioner_tf.models.shared_private import wire_shared_private
 
 
@@ -25,7 +25,7 @@ def build(builder: TaggerBuilder) -> Outputs:
         outputs[corpus] = {
             "emissions": emissions,
             "adversarial": discriminator((shared, builder.lengths), corpus=k),
-            "difference": Difference(name=f"difference.{corpus}")(
+            "difference": Difference(name=layer_name(f"difference.{corpus}"))(
                 (shared, private, builder.lengths)
             ),
         }

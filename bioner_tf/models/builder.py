@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -76,6 +77,15 @@ class MultiTaskTagger:
         total = sum(parts.values())
         words = parts[WordSource.part]
         return {"total": total, "word_embedding": words, "rest": total - words, "parts": parts}
+
+
+def layer_name(name: str) -> str:
+    """Writes characters that no Keras layer's name may have as ``.u<code point>.``, in hexadecimal.
+
+    Names of ASCII letters, digits and ``_ . - /`` stay as they are; different names stay different.
+    """
+    escaped = r"[^A-Za-z0-9_./-]|\.(?=u[0-9a-f]+\.)"
+    return re.sub(escaped, lambda found: f".u{ord(found[0]):x}.", name)
 
 
 class TaggerBuilder:
@@ -169,7 +179,7 @@ class TaggerBuilder:
 
     def emissions(self, corpus: str, features: tf.Tensor) -> tf.Tensor:
         """Returns the emissions of the CRF of ``corpus`` for V_k, its features (tokens, width)."""
-        crf = build_crf(self._config.crf, len(self._tags[corpus]), name=f"crf.{corpus}")
+        crf = build_crf(self._config.crf, len(self._tags[corpus]), name=layer_name(f"crf.{corpus}"))
         self.part(f"crf.{corpus}", crf)
         self._crfs[corpus] = crf
         return crf((self.to_sentences(features), self.lengths))
@@ -215,12 +225,14 @@ class Encoder:
     """
 
     def __init__(self, builder: TaggerBuilder, config: ModelConfig, name: str):
-        self.bilstm = builder.part(name, BiLSTM(config.lstm_units, name=f"{name}.bilstm"))
+        self.bilstm = builder.part(
+            name, BiLSTM(config.lstm_units, name=layer_name(f"{name}.bilstm"))
+        )
         self._dropout = builder.dropout("lstm_output")
         self._projection = builder.part(
             name,
             keras.layers.Dense(
-                config.projection_units, activation="elu", name=f"{name}.projection"
+                config.projection_units, activation="elu", name=layer_name(f"{name}.projection")
             ),
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from tensorflow import keras
 
 from bioner_tf.layers.gate import GatedInteraction
-from bioner_tf.models.builder import Outputs, TaggerBuilder
+from bioner_tf.models.builder import Outputs, TaggerBuilder, layer_name
 
 
 def build(builder: TaggerBuilder) -> Outputs:
@@ -26,8 +26,8 @@ def build(builder: TaggerBuilder) -> Outputs:
     outputs = {}
     for k, corpus in enumerate(builder.corpora):
         others = private[:k] + private[k + 1 :]
-        gate = builder.part(f"gate.{corpus}", GatedInteraction(name=f"gate.{corpus}"))
+        gate = builder.part(f"gate.{corpus}", GatedInteraction(name=layer_name(f"gate.{corpus}")))
         gated = gate([private[k], *others])
-        features = keras.layers.Concatenate(name=f"features.{corpus}")([gated, shared])
+        features = keras.layers.Concatenate(name=layer_name(f"features.{corpus}"))([gated, shared])
         outputs[corpus] = {"emissions": builder.emissions(corpus, features)}
     return outputs

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow import keras
 
-from bioner_tf.models.builder import Outputs, TaggerBuilder
+from bioner_tf.models.builder import Outputs, TaggerBuilder, layer_name
 
 
 def build(builder: TaggerBuilder) -> Outputs:
@@ -31,6 +31,8 @@ def wire_shared_private(
     for corpus in builder.corpora:
         active = {name: encoders[name] for name in ("shared", f"private.{corpus}")}
         shared, private = builder.encode(words, active).values()
-        features = keras.layers.Concatenate(name=f"features.{corpus}")([private, shared])
+        features = keras.layers.Concatenate(name=layer_name(f"features.{corpus}"))(
+            [private, shared]
+        )
         wired[corpus] = (builder.emissions(corpus, features), shared, private)
     return wired
