@@ -71,11 +71,28 @@ def read_json_object(path: PathLike) -> dict[str, Any]:
         BionerError: It holds something else.
     """
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BionerError(f"{path}: expected UTF-8 text: {error}") from None
+    return parse_json_object(path, text)
+
+
+def parse_json_object(place: PathLike, text: str) -> dict[str, Any]:
+    """Parses a JSON object.
+
+    Args:
+        place: Where the text stands, for the message: ``path`` or ``path:line``.
+        text: The text.
+
+    Raises:
+        BionerError: It is something else.
+    """
+    try:
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BionerError(f"{path}: expected JSON: {error}") from None
+        raise BionerError(f"{place}: expected JSON: {error}") from None
     if not isinstance(value, dict):
-        raise BionerError(f"{path}: expected a JSON object, got {type(value).__name__}")
+        raise BionerError(f"{place}: expected a JSON object, got {type(value).__name__}")
     return value
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bioner_tf.config import RunConfig
 from bioner_tf.errors import BionerError
-from bioner_tf.files import PathLike
+from bioner_tf.files import PathLike, read_json_object
+from bioner_tf.runs.checks import require
 from bioner_tf.runs.directory import CONFIG_FILE, RunDirectory
+from bioner_tf.runs.history import read_history
+from bioner_tf.runs.report import read_fingerprints, read_report
 
 # bioner-sweep leaves it where a run failed.
 FAILURE_FILE = "failure.json"
@@ -112,32 +113,13 @@ def read_run(directory: PathLike, name: str) -> Run:
     """
     files = RunDirectory(Path(directory))
     config = RunConfig.load(files.config)
-    report, fingerprints = (
-        _read(path) if path.exists() else {} for path in (files.report, files.corpora)
-    )
+    report, fingerprints = read_report(files.report), read_fingerprints(files.corpora)
     main = config.data.corpora[0]
-    _require(not report or _is_report(report), files.report, "the report of a run")
-    _require(_is_nested(fingerprints, str, depth=2), files.corpora, "fingerprints of corpora")
     history = read_history(files.metrics)
     for number, record in enumerate(history, start=1):
         place = f"{files.metrics}:{number}"
-        _require({"epoch", f"{main}/loss"} <= set(record), place, f"the epoch and loss of {main}")
+        require({"epoch", f"{main}/loss"} <= set(record), place, f"the epoch and loss of {main}")
     return Run(name, files.root, config, report, history, fingerprints)
-
-
-def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
-    """Reads one record an epoch from a run's ``metrics.jsonl``; none where there is no such file.
-
-    Raises:
-        BionerError: A line of it is damaged.
-    """
-    if not path.exists():
-        return ()
-    lines = _read_text(path).splitlines()
-    records = tuple(_parse(f"{path}:{number}", line) for number, line in enumerate(lines, start=1))
-    for number, record in enumerate(records, start=1):
-        _require(_is_nested(record, float, depth=1), f"{path}:{number}", "numbers by name")
-    return records
 
 
 def read_failure(directory: PathLike) -> str | None:
@@ -145,8 +127,8 @@ def read_failure(directory: PathLike) -> str | None:
     path = Path(directory) / FAILURE_FILE
     if not path.exists():
         return None
-    failure = _read(path)
-    _require("error" in failure, path, "an error")
+    failure = read_json_object(path)
+    require("error" in failure, path, "an error")
     return str(failure["error"])
 
 
@@ -156,62 +138,3 @@ def _run_directories(root: Path) -> Iterator[Path]:
             yield Path(directory)
             names.clear()  # what is within a run is part of it
         names[:] = sorted(name for name in names if not name.startswith("."))
-
-
-def _is_report(report: Mapping[str, Any]) -> bool:
-    """Whether all that is used of a report is there and has the right type."""
-    parameters, scores = report.get("parameters"), report.get("scores", {})
-    data = report.get("data", {})
-    return (
-        isinstance(report.get("epochs", 0), int)
-        and isinstance(parameters, dict)
-        and _is_number(parameters.get("rest"))
-        and _is_nested(data, object, depth=2)
-        and all(_is_number(each.get("training_sentences", 0)) for each in data.values())
-        and _is_nested(scores, object, depth=3)
-        and all(
-            _is_number(score.get(metric))
-            for splits in scores.values()
-            for score in splits.values()
-            for metric in ("precision", "recall", "f1")
-        )
-    )
-
-
-def _is_nested(value: Any, leaf: type, depth: int) -> bool:
-    """Whether a value is a dict of dicts, so many levels deep, of leaves of a type."""
-    if depth:
-        return isinstance(value, dict) and all(
-            _is_nested(each, leaf, depth - 1) for each in value.values()
-        )
-    return _is_number(value) if leaf is float else isinstance(value, leaf)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
-
-
-def _require(holds: bool, place: PathLike, expected: str) -> None:
-    if not holds:
-        raise BionerError(f"{place}: expected {expected}, got something else; is the file damaged?")
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    return _parse(path, _read_text(path))
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BionerError(f"{path}: expected UTF-8 text: {error}") from None
-
-
-def _parse(place: PathLike, text: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BionerError(f"{place}: expected JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BionerError(f"{place}: expected a JSON object, got {type(value).__name__}")
-    return value

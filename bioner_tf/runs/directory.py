@@ -1,13 +1,9 @@
-"""Where a run keeps what."""
+"""The layout of a run directory."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
-
-from bioner_tf.errors import BionerError
-from bioner_tf.files import read_json_object
 
 # What tells a run directory from another.
 CONFIG_FILE = "config.json"
@@ -72,17 +68,3 @@ class RunDirectory:
     def predictions(self, corpus: str, split: str) -> Path:
         """The file of the predicted tags of a split."""
         return self.root / "predictions" / f"{corpus}.{split}.tsv"
-
-    def read_report(self) -> dict[str, Any]:
-        """Returns what the report holds; nothing where there is none yet.
-
-        Raises:
-            BionerError: It is damaged.
-        """
-        if not self.report.exists():
-            return {}
-        report = read_json_object(self.report)
-        parts = report.get("parameters", {})
-        if not isinstance(parts, dict) or not {"parts", "total", "rest"} <= set(parts):
-            raise BionerError(f"{self.report}: expected a report with all counts of parameters")
-        return report

@@ -15,11 +15,12 @@ from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.runs.directory import RunDirectory
+from bioner_tf.runs.history import History
+from bioner_tf.runs.report import read_report
 from bioner_tf.serving.export import export_tagger
 from bioner_tf.serving.graph import Encode, Score, ServedCorpus, ServedTagger
 from bioner_tf.serving.metadata import METADATA_PATH
 from bioner_tf.serving.versions import list_versions
-from bioner_tf.training.callbacks import History
 from bioner_tf.training.checkpoints import CheckpointStore, name_variables
 from bioner_tf.training.inputs import Vocabularies
 from bioner_tf.training.optimizer import RMSprop
@@ -31,7 +32,7 @@ class TrainedRun:
 
     Attributes:
         directory: Where the run is.
-        config: What it was.
+        config: Its settings.
         vocabularies: Its vocabularies.
         tagger: Its networks.
         report: Its outcome as far as it is known: the epoch of the weights, scores.
@@ -86,7 +87,7 @@ def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
         raise BionerError(f"{directory.checkpoints}: expected a checkpoint, got none; train first")
     epoch = chosen_epoch(config, History(directory.metrics, epochs[-1]))
     store.restore(epoch)
-    report = directory.read_report()
+    report = read_report(directory.report)
     if report.get("epoch") != epoch:
         # A run that goes on with more epochs: its report is still that of other weights.
         report = {"epoch": epoch}
@@ -129,7 +130,7 @@ def find_export(run: TrainedRun, export_dir: PathLike) -> int | None:
 def _describe(run: TrainedRun) -> dict[str, Any]:
     """What an export tells of its run."""
     settings = run.config.to_json()
-    # Where the files were is nobody's business but the run's.
+    # Paths of this machine are of no use to the users of an export.
     del settings["data"]["data_dir"], settings["data"]["vectors"]
     return {
         "structure": run.config.model.structure,

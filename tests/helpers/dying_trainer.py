@@ -12,7 +12,7 @@ from pathlib import Path
 def main() -> None:
     [run_dir] = [Path(a.partition("=")[2]) for a in sys.argv[1:] if a.startswith("--run_dir=")]
     if not (run_dir / "metrics.jsonl").exists():
-        from bioner_tf.training.callbacks import TrainingProgress
+        from bioner_tf.training.callbacks.progress import TrainingProgress
 
         def die(progress: TrainingProgress, epoch: int, logs: object = None) -> None:
             if epoch == 1:

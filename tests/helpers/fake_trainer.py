@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from bioner_tf.runs.collection import read_history
 from bioner_tf.runs.directory import RunDirectory
+from bioner_tf.runs.history import read_history
 from tests.helpers.run_records import write_run
 
 

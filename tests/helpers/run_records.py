@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bioner_tf.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from bioner_tf.runs.history import History
 
+F1 = "a/devel_f1"
 PARAMETERS = {"single_task": 870_000, "cross_sharing": 2_640_000}
 
 
@@ -56,3 +58,12 @@ def write_run(
         }
         (directory / "report.json").write_text(json.dumps(report))
     return directory
+
+
+def history_of(path: Path, *scores: float) -> History:
+    """Writes a history of devel scores, one an epoch."""
+    history = History(path, 0)
+    for epoch, score in enumerate(scores, start=1):
+        history.append({"epoch": epoch, F1: score})
+    history.save()
+    return history

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 import time
 import types
@@ -13,21 +12,17 @@ import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event
 
 from bioner_tf.errors import BionerError
+from bioner_tf.runs.history import History
 from bioner_tf.scoring.metrics import score_tags
-from bioner_tf.training.callbacks import (
-    CheckpointSaver,
-    DevelopmentScores,
-    EarlyStopping,
-    FiniteGuard,
-    History,
-    LearningRateDecay,
-    Recorder,
-    TrainingProgress,
-)
+from bioner_tf.training.callbacks.guard import FiniteGuard
+from bioner_tf.training.callbacks.progress import TrainingProgress
+from bioner_tf.training.callbacks.saving import CheckpointSaver, Recorder
+from bioner_tf.training.callbacks.schedule import EarlyStopping, LearningRateDecay
+from bioner_tf.training.callbacks.scores import DevelopmentScores
 from bioner_tf.training.checkpoints import CheckpointStore
 from bioner_tf.training.optimizer import RMSprop
+from tests.helpers.run_records import F1, history_of
 
-F1 = "a/devel_f1"
 FINITE = {"a/loss": 1.0, "a/gradient_norm": 2.0, "b/loss": 3.0, "b/gradient_norm": 4.0}
 LOGS = {"a/loss": 1.25, "b/loss": 2.0, "tokens": 300.0}
 
@@ -35,69 +30,6 @@ LOGS = {"a/loss": 1.25, "b/loss": 2.0, "tokens": 300.0}
 def trainer():
     optimizer = RMSprop(0.5, 0.9, tf.Variable(0, dtype=tf.int64))
     return types.SimpleNamespace(optimizer=optimizer, stop_training=False)
-
-
-def history_of(path, *scores):
-    history = History(path, 0)
-    for epoch, score in enumerate(scores, start=1):
-        history.append({"epoch": epoch, F1: score})
-    history.save()
-    return history
-
-
-class TestHistory:
-    def test_is_one_object_a_line(self, tmp_path):
-        path = tmp_path / "metrics.jsonl"
-        history_of(path, 0.5, 0.25)
-        lines = path.read_text().splitlines()
-        assert [json.loads(line) for line in lines] == [
-            {"epoch": 1, F1: 0.5},
-            {"epoch": 2, F1: 0.25},
-        ]
-
-    @pytest.mark.parametrize("epochs", [0, 1, 2])
-    def test_drops_what_is_beyond_the_checkpoint(self, tmp_path, epochs):
-        path = tmp_path / "metrics.jsonl"
-        history_of(path, 0.5, 0.25)
-        history = History(path, epochs)
-        assert [record["epoch"] for record in history.records] == [1, 2][:epochs]
-        history.append({"epoch": epochs + 1, F1: 1.0})
-        history.save()
-        assert len(path.read_text().splitlines()) == epochs + 1
-
-    def test_numbers_come_back_as_they_were(self, tmp_path):
-        values = (0.1 + 0.2, 1 / 3, float(tf.constant(0.1)), 1e-300)
-        history_of(tmp_path / "m", *values)
-        assert tuple(r[F1] for r in History(tmp_path / "m", 4).records) == values
-
-    @pytest.mark.parametrize(
-        ("scores", "best"),
-        [((), None), ((0.0,), 1), ((0.1, 0.3, 0.2), 2), ((0.2, 0.3, 0.3), 2), ((0.0, 0.0), 1)],
-    )
-    def test_the_best_epoch_is_the_first_of_the_highest(self, tmp_path, scores, best):
-        assert history_of(tmp_path / "m", *scores).best_epoch(F1) == best
-
-    def test_no_best_epoch_without_scores(self, tmp_path):
-        history = History(tmp_path / "m", 0)
-        history.append({"epoch": 1, "a/loss": 1.0})
-        assert history.best_epoch(F1) is None
-        assert not history.has_stalled(F1, 1)
-
-    @pytest.mark.parametrize(
-        ("scores", "patience", "stalled"),
-        [
-            ((), 1, False),
-            ((0.1,), 1, False),
-            ((0.1, 0.1), 1, True),
-            ((0.1, 0.2), 1, False),
-            ((0.3, 0.1, 0.2), 2, True),
-            ((0.3, 0.1, 0.2), 3, False),
-        ],
-    )
-    def test_stalls_after_so_many_epochs_without_a_better_one(
-        self, tmp_path, scores, patience, stalled
-    ):
-        assert history_of(tmp_path / "m", *scores).has_stalled(F1, patience) == stalled
 
 
 def test_the_learning_rate_is_a_function_of_the_epoch():

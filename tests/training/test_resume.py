@@ -130,14 +130,14 @@ def test_two_runs_on_one_machine_are_the_same_to_the_bit(config, undisturbed, tm
 
 EPOCH_MOMENTS = [
     "os:replace|vocabulary/characters.txt|1|before",
-    "bioner_tf.training.callbacks:TrainingProgress.on_train_batch_end||2|before",
+    "bioner_tf.training.callbacks.progress:TrainingProgress.on_train_batch_end||2|before",
     "os:replace|metrics.jsonl|1|before",
     "tensorflow:raw_ops.SaveV2||1|before",
     "os:replace|checkpoints/epoch-0001|1|before",
     "os:replace|checkpoints/epoch-0001|1|after",
-    "bioner_tf.training.callbacks:TrainingProgress.on_train_batch_end||3|before",
+    "bioner_tf.training.callbacks.progress:TrainingProgress.on_train_batch_end||3|before",
     "tensorflow:raw_ops.SaveV2||1|after",
-    "bioner_tf.training.callbacks:TrainingProgress.on_train_batch_end||5|before",
+    "bioner_tf.training.callbacks.progress:TrainingProgress.on_train_batch_end||5|before",
 ]
 END_MOMENTS = [
     "os:replace|predictions/genes.test.tsv|1|before",

@@ -16,10 +16,10 @@ from bioner_tf.corpora.corpus import read_corpus, read_split
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import lock_directory
 from bioner_tf.runs.directory import RunDirectory
+from bioner_tf.runs.history import History
 from bioner_tf.scoring.metrics import score_tags
 from bioner_tf.tagging.tagger import Tagger
 from bioner_tf.training import run as runs
-from bioner_tf.training.callbacks import History
 from bioner_tf.training.checkpoints import name_variables
 from bioner_tf.training.inputs import Vocabularies
 from bioner_tf.training.run import train

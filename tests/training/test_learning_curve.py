@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bioner_tf.training.plots import draw_learning_curve
+from bioner_tf.training.learning_curve import draw_learning_curve
 
 RECORDS = [{"epoch": epoch, "a/loss": 3.0 / epoch, "a/devel_f1": 0.1 * epoch} for epoch in (1, 2)]
 

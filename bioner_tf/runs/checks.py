@@ -1,0 +1,29 @@
+"""Checks of what the files of a run hold."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from bioner_tf.errors import BionerError
+from bioner_tf.files import PathLike
+
+
+def require(holds: bool, place: PathLike, expected: str) -> None:
+    """Raises BionerError for a file, or a line of it, that does not hold what it should."""
+    if not holds:
+        raise BionerError(f"{place}: expected {expected}, got something else; is the file damaged?")
+
+
+def is_nested(value: Any, leaf: type, depth: int) -> bool:
+    """Whether a value is a dict of dicts, so many levels deep, of leaves of a type."""
+    if depth:
+        return isinstance(value, dict) and all(
+            is_nested(each, leaf, depth - 1) for each in value.values()
+        )
+    return is_number(value) if leaf is float else isinstance(value, leaf)
+
+
+def is_number(value: Any) -> bool:
+    """Tells whether a value is a finite number."""
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max

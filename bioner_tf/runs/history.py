@@ -1,0 +1,65 @@
+"""The record of the epochs, ``metrics.jsonl``: one JSON object for each epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bioner_tf.errors import BionerError
+from bioner_tf.files import PathLike, parse_json_object, write_text_atomically
+from bioner_tf.runs.checks import is_nested, require
+
+
+def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """Reads the record of each epoch; none where there is no such file.
+
+    Raises:
+        BionerError: A line of it is damaged.
+    """
+    if not path.exists():
+        return ()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise BionerError(f"{path}: expected UTF-8 text: {error}") from None
+    records = tuple(
+        parse_json_object(f"{path}:{number}", line) for number, line in enumerate(lines, start=1)
+    )
+    for number, record in enumerate(records, start=1):
+        require(is_nested(record, float, depth=1), f"{path}:{number}", "numbers by name")
+    return records
+
+
+class History:
+    """The record of the epochs of a run that goes on.
+
+    Args:
+        path: The file.
+        epochs: How many epochs are kept: later records belong to lost work and are replaced.
+    """
+
+    def __init__(self, path: PathLike, epochs: int):
+        self._path = Path(path)
+        self.records: list[dict[str, Any]] = [
+            dict(record) for record in read_history(self._path)[:epochs]
+        ]
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Adds the record of the next epoch."""
+        self.records.append(dict(record))
+
+    def save(self) -> None:
+        """Writes the file."""
+        write_text_atomically(self._path, "".join(json.dumps(r) + "\n" for r in self.records))
+
+    def has_stalled(self, key: str, patience: int) -> bool:
+        """Whether the last ``patience`` epochs (1 or more) brought no higher ``key``."""
+        best = self.best_epoch(key)
+        return best is not None and len(self.records) - best >= patience
+
+    def best_epoch(self, key: str) -> int | None:
+        """Returns the first epoch (from 1) with the highest ``key``, None where none has it."""
+        values = [(record[key], -record["epoch"]) for record in self.records if key in record]
+        return -max(values)[1] if values else None

@@ -1,0 +1,4 @@
+"""What a run does between its updates: scores, checks, saves and shows progress.
+
+Keras callbacks, one module for each purpose; ``training/fitting.py`` puts them in order.
+"""

@@ -1,0 +1,70 @@
+"""Records every epoch and saves it: history, TensorBoard events, checkpoint."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from bioner_tf.files import PathLike
+from bioner_tf.runs.history import History
+from bioner_tf.training.checkpoints import CheckpointStore
+
+Logs = dict[str, Any]
+
+
+_KEPT_CHECKPOINTS = 2
+
+
+class Recorder(keras.callbacks.Callback):
+    """Adds an epoch's logs to the history, with its learning rate and its seconds.
+
+    Args:
+        history: The record.
+    """
+
+    def __init__(self, history: History):
+        super().__init__()
+        self._history = history
+        self._begun = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._begun = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        record = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        record["learning_rate"] = float(self.model.optimizer.learning_rate.numpy())
+        record["seconds"] = time.monotonic() - self._begun
+        self._history.append(record)
+
+
+class CheckpointSaver(keras.callbacks.Callback):
+    """Puts on the disk what the recorder added: the history, TensorBoard's events, a checkpoint.
+
+    Args:
+        history: The record.
+        store: The checkpoints; the last two are kept, and the best.
+        best_by: The log by which an epoch is the best.
+        event_dir: Where TensorBoard's events go.
+    """
+
+    def __init__(self, history: History, store: CheckpointStore, best_by: str, event_dir: PathLike):
+        super().__init__()
+        self._history = history
+        self._store = store
+        self._best_by = best_by
+        self._writer = tf.summary.create_file_writer(str(event_dir))
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        with self._writer.as_default(step=epoch + 1):
+            for name, value in self._history.records[-1].items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+        # Before the checkpoint: a run resumes from this, and drops what the history has beyond it.
+        self._history.save()
+        self._store.save(epoch + 1)
+        best = self._history.best_epoch(self._best_by)
+        recent = range(epoch + 2 - _KEPT_CHECKPOINTS, epoch + 2)
+        self._store.keep_only([*recent, *([best] if best else [])])

@@ -1,0 +1,48 @@
+"""The learning rate of each epoch, and the end of training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorflow import keras
+
+from bioner_tf.runs.history import History
+
+Logs = dict[str, Any]
+
+
+class LearningRateDecay(keras.callbacks.Callback):
+    """Sets an epoch's learning rate, a function of the epoch alone.
+
+    Args:
+        initial: That of the first epoch.
+        factor: On it after every epoch.
+    """
+
+    def __init__(self, initial: float, factor: float):
+        super().__init__()
+        self._initial = initial
+        self._factor = factor
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self.model.optimizer.learning_rate = self._initial * self._factor**epoch
+
+
+class EarlyStopping(keras.callbacks.Callback):
+    """Ends training when the history says that it has stalled; to be called after the recorder.
+
+    Args:
+        history: The record.
+        key: What should rise.
+        patience: Epochs that it may fail to, 1 or more.
+    """
+
+    def __init__(self, history: History, key: str, patience: int):
+        super().__init__()
+        self._history = history
+        self._key = key
+        self._patience = patience
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self._history.has_stalled(self._key, self._patience):
+            self.model.stop_training = True

@@ -1,0 +1,33 @@
+"""Scores of the devel splits after every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from tensorflow import keras
+
+from bioner_tf.scoring.metrics import Scores
+
+Logs = dict[str, Any]
+
+
+class DevelopmentScores(keras.callbacks.Callback):
+    """Adds each corpus's devel scores to the logs of an epoch, as ``<corpus>/devel_f1`` and so on.
+
+    Args:
+        score: Scores the networks as they are, by corpus.
+    """
+
+    def __init__(self, score: Callable[[], Mapping[str, Scores]]):
+        super().__init__()
+        self._score = score
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        for corpus, scores in self._score().items():
+            micro = scores.micro
+            for name, counts in scores.types.items():
+                logs[f"{corpus}/devel_f1/{name}"] = counts.f1
+            logs[f"{corpus}/devel_precision"] = micro.precision
+            logs[f"{corpus}/devel_recall"] = micro.recall
+            logs[f"{corpus}/devel_f1"] = micro.f1

@@ -1,0 +1,126 @@
+"""Trains the networks of a run, from its newest checkpoint to its last epoch."""
+
+from __future__ import annotations
+
+import functools
+from typing import Callable
+
+from tensorflow import keras
+
+from bioner_tf.errors import BionerError
+from bioner_tf.models import MultiTaskTagger
+from bioner_tf.runs.directory import RunDirectory
+from bioner_tf.runs.history import History
+from bioner_tf.scoring.metrics import Scores
+from bioner_tf.training.batches import count_batches, turn_dataset, turn_rows
+from bioner_tf.training.callbacks.guard import FiniteGuard
+from bioner_tf.training.callbacks.progress import TrainingProgress
+from bioner_tf.training.callbacks.saving import CheckpointSaver, Recorder
+from bioner_tf.training.callbacks.schedule import EarlyStopping, LearningRateDecay
+from bioner_tf.training.callbacks.scores import DevelopmentScores
+from bioner_tf.training.checkpoints import CheckpointStore
+from bioner_tf.training.distribution import Distribution
+from bioner_tf.training.inputs import TrainingInputs
+from bioner_tf.training.trained_run import checkpoint_store, chosen_epoch
+from bioner_tf.training.trainer import MultiTaskTrainer
+
+ScoreDevel = Callable[[], dict[str, Scores]]
+
+
+def fit(
+    inputs: TrainingInputs,
+    tagger: MultiTaskTagger,
+    score_devel: ScoreDevel,
+    directory: RunDirectory,
+    distribution: Distribution,
+) -> int:
+    """Trains from the newest checkpoint on.
+
+    Args:
+        inputs: What the run reads.
+        tagger: Its networks; they end with the weights that the run is for.
+        score_devel: Scores the devel split of every corpus with the networks as they are.
+        directory: The run directory.
+        distribution: The devices.
+
+    Returns:
+        The epoch of these weights.
+
+    Raises:
+        BionerError: The history does not go with the checkpoints, or a loss is not finite.
+    """
+    config = inputs.config
+    settings = config.training
+    best_by = f"{config.data.corpora[0]}/devel_f1"
+    with distribution.strategy.scope():
+        trainer = MultiTaskTrainer(tagger, settings)
+        store = checkpoint_store(directory, tagger, trainer.optimizer)
+        done = store.restore_newest() or 0
+    history = History(directory.metrics, done)
+    if len(history.records) < done:
+        raise BionerError(
+            f"{directory.metrics}: expected a line for each of the {done} epochs so far, got "
+            f"{len(history.records)}; put the file back, or give another --run_dir"
+        )
+    stalled = settings.patience > 0 and history.has_stalled(best_by, settings.patience)
+    if done:
+        print(f"going on after epoch {done}", flush=True)
+    if done < settings.epochs and not stalled:
+        main = inputs.encoded_training[tagger.corpora[0]]
+        # Rounded up: an epoch passes over the whole main corpus.
+        steps = -(-count_batches(main, settings.batch_size) // distribution.replicas)
+        draw = functools.partial(
+            turn_dataset,
+            inputs.encoded_training,
+            inputs.forms,
+            settings.batch_size,
+            settings.seed,
+        )
+        trainer.fit(
+            distribution.dataset(draw, first_step=done * steps),
+            initial_epoch=done,
+            epochs=settings.epochs,
+            steps_per_epoch=steps,
+            callbacks=_callbacks(inputs, score_devel, directory, history, store, distribution),
+            verbose=0,
+        )
+    final = chosen_epoch(config, history)
+    if distribution.is_chief:
+        store.restore(final)
+    return final
+
+
+def _callbacks(
+    inputs: TrainingInputs,
+    score_devel: ScoreDevel,
+    directory: RunDirectory,
+    history: History,
+    store: CheckpointStore,
+    distribution: Distribution,
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks in the order in which they run at the end of an epoch."""
+    config = inputs.config
+    settings = config.training
+    corpora = list(config.data.corpora)
+    best_by = f"{corpora[0]}/devel_f1"
+
+    def rows_of_step(step: int) -> dict[str, list[int]]:
+        turns = range(step * distribution.replicas, (step + 1) * distribution.replicas)
+        drawn = list(turn_rows(inputs.encoded_training, settings.batch_size, settings.seed, turns))
+        return {corpus: [int(r) for rows in drawn for r in rows[corpus]] for corpus in corpora}
+
+    callbacks: list[keras.callbacks.Callback] = [
+        LearningRateDecay(settings.learning_rate, settings.learning_rate_decay),
+        FiniteGuard(corpora, rows_of_step),
+    ]
+    if config.data.train_on == "train":
+        callbacks.append(DevelopmentScores(score_devel))
+    callbacks.append(Recorder(history))
+    if distribution.is_chief:
+        callbacks += [
+            CheckpointSaver(history, store, best_by, directory.events),
+            TrainingProgress(corpora),
+        ]
+    if settings.patience:
+        callbacks.append(EarlyStopping(history, best_by, settings.patience))
+    return callbacks
