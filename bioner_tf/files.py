@@ -23,6 +23,7 @@ from bioner_tf.errors import BionerError
 PathLike = Union[str, "os.PathLike[str]"]
 
 _TEMPORARY_PREFIX = ".partial-"
+_OUTGOING_PREFIX = f"{_TEMPORARY_PREFIX}old-"
 
 
 def write_text_atomically(path: PathLike, text: str) -> None:
@@ -50,6 +51,7 @@ def open_atomically(path: PathLike) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
+        _sync(path.parent)
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -112,7 +114,7 @@ def publish_directory(path: PathLike) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{_TEMPORARY_PREFIX}{path.name}"
-    outgoing = path.parent / f"{_TEMPORARY_PREFIX}old-{path.name}"
+    outgoing = path.parent / f"{_OUTGOING_PREFIX}{path.name}"
     _put_back(outgoing, path)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -165,10 +167,24 @@ def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
 def remove_directory(path: PathLike) -> None:
     """Removes a directory, which loses its name at once and only then its content."""
     path = Path(path)
-    outgoing = path.parent / f"{_TEMPORARY_PREFIX}old-{path.name}"
+    outgoing = path.parent / f"{_OUTGOING_PREFIX}{path.name}"
     shutil.rmtree(outgoing, ignore_errors=True)
     os.replace(path, outgoing)
     shutil.rmtree(outgoing)
+
+
+def remove_leftovers(directory: PathLike) -> None:
+    """Removes what killed writers left in a directory; no other process may write there now.
+
+    What was moved out to be replaced, and was not replaced, is put back.
+    """
+    for path in Path(directory).glob(f"{_TEMPORARY_PREFIX}*"):
+        if path.name.startswith(_OUTGOING_PREFIX):
+            _put_back(path, path.with_name(path.name[len(_OUTGOING_PREFIX) :]))
+        elif path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _put_back(outgoing: Path, path: Path) -> None:

@@ -16,6 +16,7 @@ from bioner_tf.errors import BionerError
 from bioner_tf.files import (
     lock_directory,
     publish_directory,
+    remove_leftovers,
     write_json_atomically,
     write_text_atomically,
 )
@@ -247,3 +248,28 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path):
         holder.communicate()
     with lock_directory(place):
         pass
+
+
+def test_leftovers_of_killed_writers_go_and_what_was_moved_out_comes_back(tmp_path):
+    (tmp_path / ".partial-x1").write_text("half a file")
+    for name in (".partial-new", ".partial-old-here", ".partial-old-gone", "here"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    (tmp_path / "kept").write_text("kept")
+    remove_leftovers(tmp_path)
+    assert tree(tmp_path) == {"kept": "kept", "here/file": "here", "gone/file": ".partial-old-gone"}
+
+
+def test_a_file_s_directory_is_synced_after_its_name_has_changed(tmp_path, monkeypatch):
+    calls = []
+    real_replace, real_fsync = os.replace, os.fsync
+    monkeypatch.setattr(os, "replace", lambda *a: (calls.append("replace"), real_replace(*a)))
+
+    def fsync(descriptor):
+        kind = "directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        calls.append(kind)
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_text_atomically(tmp_path / "file", "text")
+    assert calls == ["file", "replace", "directory"]

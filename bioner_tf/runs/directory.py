@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from bioner_tf.files import remove_leftovers
+
 # What tells a run directory from another.
 CONFIG_FILE = "config.json"
 
@@ -64,6 +66,12 @@ class RunDirectory:
     def exports(self) -> Path:
         """The directory of the exported versions."""
         return self.root / "export"
+
+    def remove_leftovers(self) -> None:
+        """Removes what killed writers left; the caller must be the only writer."""
+        predictions = self.root / "predictions"
+        for directory in (self.root, self.vocabulary, self.checkpoints, predictions):
+            remove_leftovers(directory)
 
     def predictions(self, corpus: str, split: str) -> Path:
         """The file of the predicted tags of a split."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from bioner_tf.errors import BionerError
-from bioner_tf.files import PathLike, publish_directory
+from bioner_tf.files import PathLike, publish_directory, remove_directory
 from bioner_tf.models import MultiTaskTagger
 from bioner_tf.training.optimizer import RMSprop
 
@@ -191,7 +191,7 @@ class CheckpointStore:
     def keep_only(self, epochs: Iterable[int]) -> None:
         """Removes every checkpoint but those after ``epochs``."""
         for epoch in set(self.epochs()) - set(epochs):
-            shutil.rmtree(self._path(epoch))
+            remove_directory(self._path(epoch))
 
     def _set_aside(self, epoch: int) -> Path:
         path = self._path(epoch)

@@ -15,7 +15,7 @@ from bioner_tf.scoring.metrics import Scores
 from bioner_tf.training.batches import count_batches, turn_dataset, turn_rows
 from bioner_tf.training.callbacks.guard import FiniteGuard
 from bioner_tf.training.callbacks.progress import TrainingProgress
-from bioner_tf.training.callbacks.saving import CheckpointSaver, Recorder
+from bioner_tf.training.callbacks.saving import CheckpointSaver, Recorder, prune_checkpoints
 from bioner_tf.training.callbacks.schedule import EarlyStopping, LearningRateDecay
 from bioner_tf.training.callbacks.scores import DevelopmentScores
 from bioner_tf.training.checkpoints import CheckpointStore
@@ -86,6 +86,8 @@ def fit(
         )
     final = chosen_epoch(config, history)
     if distribution.is_chief:
+        # A run that was killed between saving and pruning has one checkpoint too many.
+        prune_checkpoints(store, history, best_by)
         store.restore(final)
     return final
 

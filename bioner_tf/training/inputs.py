@@ -17,6 +17,7 @@ from bioner_tf.corpora.corpus import (
     keep_fraction,
     read_corpus,
 )
+from bioner_tf.corpora.tags import OUTSIDE
 from bioner_tf.corpora.vocabulary import Vocabulary, build_tags
 from bioner_tf.files import PathLike
 from bioner_tf.sources.base import Source
@@ -136,6 +137,7 @@ def load_inputs(config: RunConfig, splits: Sequence[str] = SPLITS) -> TrainingIn
         for split in corpus.splits.values():
             if split.repaired:
                 _LOG.warning("%s: repaired %d tags (--strict refuses them)", name, split.repaired)
+    _warn_where_no_epoch_is_best(config, corpora)
     training = _training_sentences(config, corpora)
     config, sources = build_sources(config, training)
     tags = {
@@ -157,6 +159,18 @@ def load_inputs(config: RunConfig, splits: Sequence[str] = SPLITS) -> TrainingIn
             for name, sentences in training.items()
         },
     )
+
+
+def _warn_where_no_epoch_is_best(config: RunConfig, corpora: Mapping[str, Corpus]) -> None:
+    devel = corpora[config.data.corpora[0]].splits.get("devel")
+    if config.data.train_on != "train" or devel is None:
+        return
+    if all(set(sentence.tags) <= {OUTSIDE} for sentence in devel.sentences):
+        _LOG.warning(
+            "%s: expected entities, by which the best epoch is chosen, got none: the first epoch "
+            "will count as the best; give a devel split with entities, or --train_on=train,devel",
+            devel.path,
+        )
 
 
 def _training_sentences(

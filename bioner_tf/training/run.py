@@ -71,6 +71,7 @@ def _run(
 ) -> None:
     """Builds, trains, scores, exports and reports."""
     config = inputs.config
+    directory.remove_leftovers()
     tagger, decoder = _build(inputs, distribution)
     config.save(directory.config)
     write_text_atomically(directory.flags, flags_text)

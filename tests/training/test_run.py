@@ -392,6 +392,36 @@ def test_a_lost_history_is_told_of(finished, config, tmp_path):
         train(config, run_dir, "")
 
 
+def test_what_a_killed_run_left_goes_with_its_next_start(config, moved):
+    root, more_epochs = moved
+    run_dir = root / "run"
+    same_epochs = dataclasses.replace(more_epochs, training=config.training)
+    same_epochs.save(run_dir / "config.json")
+    (run_dir / "report.json").unlink()
+    kept = {path.name for path in (run_dir / "checkpoints").iterdir()}
+    # Killed between saving and pruning, and while it wrote files.
+    [lost] = {f"epoch-{n:04d}" for n in (1, 2, 3)} - kept or {"epoch-0000"}
+    shutil.copytree(run_dir / "checkpoints" / "epoch-0003", run_dir / "checkpoints" / lost)
+    leftovers = [run_dir / ".partial-1", run_dir / "vocabulary" / ".partial-2"]
+    for path in leftovers:
+        path.write_text("half")
+    other = run_dir.parent / ".partial-3"
+    other.write_text("of another run")
+    train(same_epochs, run_dir, "")
+    assert {path.name for path in (run_dir / "checkpoints").iterdir()} == kept
+    assert not any(path.exists() for path in leftovers)
+    assert other.exists()
+
+
+def test_a_devel_split_without_entities_is_told(small, caplog, no_export):
+    path = Path(small.data.data_dir) / small.data.corpora[0] / "devel.tsv"
+    lines = path.read_text().splitlines()
+    path.write_text("".join(f"{line.split(chr(9))[0]}\tO\n" if line else "\n" for line in lines))
+    train(small, path.parents[2] / "run", "")
+    told = [record.getMessage() for record in caplog.records if "expected entities" in record.msg]
+    assert [message.startswith(f"{path}: ") for message in told] == [True]
+
+
 def test_no_epochs_build_and_report_and_train_nothing(small, tmp_path, capsys):
     config = dataclasses.replace(small, training=dataclasses.replace(small.training, epochs=0))
     directory = tmp_path / "run"

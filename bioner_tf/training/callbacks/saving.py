@@ -65,6 +65,18 @@ class CheckpointSaver(keras.callbacks.Callback):
         # Before the checkpoint: a run resumes from this, and drops what the history has beyond it.
         self._history.save()
         self._store.save(epoch + 1)
-        best = self._history.best_epoch(self._best_by)
-        recent = range(epoch + 2 - _KEPT_CHECKPOINTS, epoch + 2)
-        self._store.keep_only([*recent, *([best] if best else [])])
+        prune_checkpoints(self._store, self._history, self._best_by)
+
+
+def prune_checkpoints(store: CheckpointStore, history: History, best_by: str) -> None:
+    """Keeps the last two checkpoints and the best one.
+
+    Args:
+        store: The checkpoints.
+        history: The record of all epochs so far.
+        best_by: The quantity by which an epoch is the best.
+    """
+    last = len(history.records)
+    recent = range(last + 1 - _KEPT_CHECKPOINTS, last + 1)
+    best = history.best_epoch(best_by)
+    store.keep_only([*recent, *([best] if best else [])])
