@@ -34,9 +34,10 @@ def train(kind: str) -> MultiTaskTrainer:
         trainer = make()
 
     def build(numbers):
+        signature = batch_signature(trainer.tagger.sources, with_tags=True)
         return tf.data.Dataset.from_generator(
             lambda: (make_turn(trainer.tagger, 10 * number) for number in numbers()),
-            output_signature={c: batch_signature(with_tags=True) for c in trainer.tagger.corpora},
+            output_signature=dict.fromkeys(trainer.tagger.corpora, signature),
         )
 
     trainer.fit(distribution.dataset(build, 0), steps_per_epoch=STEPS, verbose=0)
