@@ -6,13 +6,14 @@ Nothing of what trained the tagger is needed: no Keras model, no tensorflow-addo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
+from bioner_tf.formats.annotation import Entity
 from bioner_tf.serving.metadata import METADATA_PATH, check_files, read_metadata
 from bioner_tf.serving.versions import find_saved_model
 
@@ -21,24 +22,6 @@ from bioner_tf.serving.versions import find_saved_model
 _BATCH_CHARACTERS = 1_000_000
 _BATCH_TEXTS = 1024
 _BATCH_TOKENS = 65_536
-
-
-class Entity(NamedTuple):
-    """An entity in a text.
-
-    Attributes:
-        start: Its first character, in code points from the start of the text.
-        end: The character behind its last one.
-        type: Its type, as the corpus names it.
-        text: ``text[start:end]``.
-        score: The probability that exactly this span is an entity of this type, in [0, 1].
-    """
-
-    start: int
-    end: int
-    type: str
-    text: str
-    score: float
 
 
 class Tagger:

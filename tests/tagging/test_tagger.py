@@ -1,27 +1,17 @@
-"""The tagger that loads an export, and the command on top of it."""
+"""The tagger that loads an export."""
 
 from __future__ import annotations
 
-import bz2
 import contextlib
-import gzip
-import io
-import json
-import lzma
 import pathlib
 import shutil
-import sys
 import tempfile
-import types
 
 import hypothesis
 import pytest
 import tensorflow as tf
-from absl import flags
 from hypothesis import strategies
 
-from bioner_tf import machine
-from bioner_tf.cli import tag as tag_command
 from bioner_tf.errors import BionerError
 from bioner_tf.serving.graph import signature_names
 from bioner_tf.tagging import tagger
@@ -191,116 +181,3 @@ def test_a_damaged_export_without_checksums_is_told_or_loads(served_run, data):
         pathlib.Path(export, name).write_bytes(content[:place] + damage + content[place + 9 :])
         with contextlib.suppress(BionerError):
             Tagger(export)
-
-
-@pytest.fixture
-def tag(served_run, loaded, monkeypatch):
-    """Runs bioner-tag's main in this process on some bytes; returns the bytes it writes."""
-    # The model is loaded once for all tests, and TensorFlow has its threads already.
-    monkeypatch.setattr(tagger, "Tagger", lambda path: loaded)
-    monkeypatch.setattr(machine, "use_threads", lambda cores: None)
-
-    def run(content, *arguments):
-        source, sink = io.BytesIO(content), io.BytesIO()
-        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=source))
-        monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(buffer=sink))
-        saved = {name: flags.FLAGS[name].value for name in flags.FLAGS}
-        try:
-            flags.FLAGS(["bioner-tag", f"--model={served_run}", *arguments])
-            tag_command.main(["bioner-tag"])
-        finally:
-            flags.FLAGS.unparse_flags()
-            for name, value in saved.items():
-                flags.FLAGS[name].value = value
-        return sink.getvalue()
-
-    return run
-
-
-def test_a_line_in_is_a_line_out(tag, loaded):
-    lines = [TEXT.encode(), b"", b"   ", b"the gene\x00\x0b\x85\r\r.", "the é\u2028gene".encode()]
-    texts = [line.decode("utf-8", "replace") for line in lines]
-    for ending in (b"\n", b"\r\n"):
-        for content in (ending.join(lines), ending.join(lines) + ending):
-            output = tag(content, "--batch_size=2")
-            assert output.endswith(b"\n")
-            objects = [json.loads(line) for line in output[:-1].split(b"\n")]
-            assert [found["text"] for found in objects] == texts
-    for text, found, entities in zip(texts, objects, loaded.tag_texts(texts)):
-        for described, entity in zip(found["entities"], entities):
-            assert list(described) == ["start", "end", "type", "text", "score"]
-            assert text[described["start"] : described["end"]] == described["text"] == entity.text
-            assert described["score"] == pytest.approx(entity.score, abs=1e-5)
-        assert len(found["entities"]) == len(entities)
-    assert objects[0]["entities"]
-
-
-def test_empty_input_gives_empty_output(tag):
-    assert tag(b"") == b""
-
-
-def test_bad_bytes_read_as_replacement_characters(tag):
-    [line] = tag(b"the \xff gene \xe2\x82\n").splitlines()
-    assert json.loads(line)["text"] == "the \ufffd gene \ufffd"
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        pytest.param(gzip.compress(b"the gene"), "got gzip data.*gzip -cd FILE", id="gzip"),
-        pytest.param(bz2.compress(b"the gene"), "got bzip2 data", id="bzip2"),
-        pytest.param(lzma.compress(b"the gene"), "got xz data", id="xz"),
-        pytest.param(b"PK\x03\x04\x14\x00", "got zip data", id="zip"),
-        pytest.param(b"\x28\xb5\x2f\xfd\x00", "got zstd data", id="zstd"),
-        pytest.param("the gene".encode("utf-16"), "got binary data", id="utf-16"),
-        pytest.param("the gene".encode("utf-16-le"), "got binary data", id="utf-16-le"),
-        pytest.param(b"the gene\rBRCA1\r", "got CR only", id="cr-only"),
-    ],
-)
-def test_input_that_is_not_lines_of_text_is_refused(tag, content, told):
-    with pytest.raises(BionerError, match=told):
-        tag(content)
-
-
-def test_files_and_other_corpora(tag, loaded, tmp_path):
-    (tmp_path / "in.txt").write_text(TEXT)
-    output = tmp_path / "new" / "out.jsonl"
-    with pytest.raises(BionerError, match="new: expected a folder for --output"):
-        tag(b"text\n", f"--output={output}")
-    output.parent.mkdir()
-    arguments = (
-        f"--input={tmp_path / 'in.txt'}",
-        f"--output={output}",
-        f"--corpus={random_tagger.AUXILIARY}",
-    )
-    assert tag(b"", *arguments) == b""
-    types_found = {entity["type"] for entity in json.loads(output.read_text())["entities"]}
-    assert types_found
-    assert types_found <= {"DNA", "cell_type"}
-    assert [path.name for path in output.parent.iterdir()] == ["out.jsonl"]
-
-
-def test_output_stays_as_it_was_when_something_fails(tag, tmp_path):
-    output = tmp_path / "out.jsonl"
-    output.write_text("before")
-    with pytest.raises(BionerError, match="no corpus 'x'"):
-        tag(b"text\n", f"--output={output}", "--corpus=x")
-    assert output.read_text() == "before"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
-
-
-def test_highlights_mark_the_entities():
-    text = "a BRCA1, p53."
-    entities = [Entity(2, 7, "Gene", "BRCA1", 0.981), Entity(9, 12, "Gene", "p53", 0.5)]
-    assert tag_command.to_brackets(text, entities) == "a [BRCA1|Gene 0.98], [p53|Gene 0.50]."
-    coloured = tag_command.to_colours(text, entities)
-    assert coloured.count("\x1b[0m") == 4
-    for piece in ("BRCA1", "Gene 0.98", "p53"):
-        assert piece in coloured
-    assert tag_command.to_brackets(text, []) == tag_command.to_colours(text, []) == text
-
-
-def test_highlight_is_in_brackets_where_no_terminal_is(tag):
-    line = tag(b"The BRCA1 gene\n", "--output_format=highlight").decode()
-    assert "|Gene " in line
-    assert "\x1b" not in line

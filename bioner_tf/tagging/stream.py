@@ -1,0 +1,117 @@
+"""Tags a stream of texts: reads a file, tags in batches, writes as it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from bioner_tf.errors import BionerError
+from bioner_tf.files import open_atomically
+from bioner_tf.formats.registry import READERS, Writer, find_writer
+from bioner_tf.terminal import Progress
+
+if TYPE_CHECKING:
+    from bioner_tf.tagging.tagger import Tagger
+
+STANDARD_STREAM = "-"
+
+
+def tag_file(
+    model: str,
+    input_path: str = STANDARD_STREAM,
+    output_path: str = STANDARD_STREAM,
+    *,
+    corpus: str | None = None,
+    input_format: str = "text",
+    output_format: str = "jsonl",
+    batch_size: int = 256,
+    cores: int | None = None,
+) -> None:
+    """Tags the texts of a file, or of standard input, and shows the progress on a terminal.
+
+    Args:
+        model: An export, a directory of its versions or a run directory.
+        input_path: The file to read; ``"-"`` is standard input.
+        output_path: The file to write, complete or not at all; ``"-"`` is standard output.
+        corpus: The corpus that decides what an entity is; by default the main one.
+        input_format: A name in ``formats.registry.READERS``.
+        output_format: A name in ``formats.registry.WRITERS``.
+        batch_size: Texts tagged at once, at least 1.
+        cores: The most cores to use; by default all that the process may use.
+
+    Raises:
+        BionerError: The model, the corpus or the input is not what it should be.
+    """
+    # Open the files first: mistakes show before TensorFlow is imported, which takes seconds.
+    with open_input(input_path) as source, open_output(output_path) as sink:
+        from bioner_tf.machine import use_threads
+        from bioner_tf.tagging.tagger import Tagger
+
+        use_threads(cores)
+        tagger = Tagger(model)
+        corpus = tagger.check_corpus(corpus)
+        texts = READERS[input_format](source, input_path)
+        # Interactive input: answer line by line.
+        batches = _batches(texts, 1 if source.isatty() else batch_size)
+        if sys.stderr.isatty() and not sink.isatty():
+            batches = _report(batches)
+        tag_batches(tagger, batches, sink, find_writer(output_format, sink.isatty()), corpus)
+
+
+def tag_batches(
+    tagger: Tagger,
+    batches: Iterable[list[str]],
+    sink: BinaryIO,
+    writer: Writer,
+    corpus: str | None = None,
+) -> None:
+    """Tags batches of texts and writes one line for each text, flushed after each batch."""
+    for batch in batches:
+        for text, entities in zip(batch, tagger.tag_texts(batch, corpus)):
+            sink.write(writer(text, entities).encode() + b"\n")
+        sink.flush()
+
+
+@contextlib.contextmanager
+def open_input(path: str) -> Iterator[BinaryIO]:
+    """Opens a file to read, or standard input."""
+    if path == STANDARD_STREAM:
+        yield sys.stdin.buffer
+    else:
+        with open(path, "rb") as stream:
+            yield stream
+
+
+@contextlib.contextmanager
+def open_output(path: str) -> Iterator[BinaryIO]:
+    """Opens a file that takes its name when the block succeeds, or standard output."""
+    place = Path(path)
+    if path == STANDARD_STREAM:
+        yield sys.stdout.buffer
+    elif place.exists() and not place.is_file():  # a device, a pipe
+        with open(place, "wb") as stream:
+            yield stream
+    else:
+        if not place.parent.is_dir():
+            raise BionerError(f"{place.parent}: expected a folder for --output; make it first")
+        with open_atomically(place) as stream:
+            yield stream
+
+
+def _batches(texts: Iterator[str], size: int) -> Iterator[list[str]]:
+    while batch := list(itertools.islice(texts, size)):
+        yield batch
+
+
+def _report(batches: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yields the batches and shows on stderr how many texts are done."""
+    progress, done = Progress("texts"), 0
+    for batch in batches:
+        yield batch
+        done += len(batch)
+        progress.draw(done)
+    print(file=sys.stderr)
