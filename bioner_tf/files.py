@@ -24,6 +24,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 _TEMPORARY_PREFIX = ".partial-"
 _OUTGOING_PREFIX = f"{_TEMPORARY_PREFIX}old-"
+_REMOVED_PREFIX = f"{_TEMPORARY_PREFIX}removed-"
 
 
 def write_text_atomically(path: PathLike, text: str) -> None:
@@ -167,8 +168,10 @@ def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
 def remove_directory(path: PathLike) -> None:
     """Removes a directory, which loses its name at once and only then its content."""
     path = Path(path)
-    outgoing = path.parent / f"{_OUTGOING_PREFIX}{path.name}"
-    shutil.rmtree(outgoing, ignore_errors=True)
+    outgoing = path.parent / f"{_REMOVED_PREFIX}{path.name}"
+    # Those of killed processes, too.
+    for leftover in path.parent.glob(f"{_REMOVED_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     os.replace(path, outgoing)
     shutil.rmtree(outgoing)
 

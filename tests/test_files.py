@@ -16,6 +16,7 @@ from bioner_tf.errors import BionerError
 from bioner_tf.files import (
     lock_directory,
     publish_directory,
+    remove_directory,
     remove_leftovers,
     write_json_atomically,
     write_text_atomically,
@@ -273,3 +274,11 @@ def test_a_file_s_directory_is_synced_after_its_name_has_changed(tmp_path, monke
     monkeypatch.setattr(os, "fsync", fsync)
     write_text_atomically(tmp_path / "file", "text")
     assert calls == ["file", "replace", "directory"]
+
+
+def test_a_killed_removal_is_finished_by_the_next_one(tmp_path):
+    for name in (".partial-removed-1", "2", "3"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    remove_directory(tmp_path / "2")
+    assert tree(tmp_path) == {"3/file": "3"}
