@@ -11,61 +11,31 @@ from bioner_tf.files import remove_leftovers
 CONFIG_FILE = "config.json"
 
 
+class _Place:
+    """A file or directory of a run: an attribute that gives its path."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __get__(self, run: RunDirectory, owner: type[RunDirectory]) -> Path:
+        return run.root / self._name
+
+
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
     """The places in a run directory, which is the whole record of a run."""
 
     root: Path
-
-    @property
-    def config(self) -> Path:
-        """The run's configuration."""
-        return self.root / CONFIG_FILE
-
-    @property
-    def flags(self) -> Path:
-        """The flags of the last command, as a flagfile."""
-        return self.root / "flags.txt"
-
-    @property
-    def corpora(self) -> Path:
-        """What tells the corpora that the run was begun with from others."""
-        return self.root / "corpora.json"
-
-    @property
-    def vocabulary(self) -> Path:
-        """The directory of the vocabularies."""
-        return self.root / "vocabulary"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The directory of the checkpoints."""
-        return self.root / "checkpoints"
-
-    @property
-    def metrics(self) -> Path:
-        """The record of the epochs."""
-        return self.root / "metrics.jsonl"
-
-    @property
-    def events(self) -> Path:
-        """The directory of TensorBoard's events."""
-        return self.root / "tensorboard"
-
-    @property
-    def report(self) -> Path:
-        """The outcome."""
-        return self.root / "report.json"
-
-    @property
-    def learning_curve(self) -> Path:
-        """The picture of the epochs."""
-        return self.root / "learning_curve.png"
-
-    @property
-    def exports(self) -> Path:
-        """The directory of the exported versions."""
-        return self.root / "export"
+    config = _Place(CONFIG_FILE)
+    flags = _Place("flags.txt")  # of the last command, as a flagfile
+    corpora = _Place("corpora.json")  # fingerprints of the corpora that the run began with
+    vocabulary = _Place("vocabulary")
+    checkpoints = _Place("checkpoints")
+    metrics = _Place("metrics.jsonl")  # one record for each epoch
+    events = _Place("tensorboard")
+    report = _Place("report.json")  # the outcome
+    learning_curve = _Place("learning_curve.png")
+    exports = _Place("export")  # one directory for each exported version
 
     def remove_leftovers(self) -> None:
         """Removes what killed writers left; the caller must be the only writer."""
