@@ -1,12 +1,12 @@
-# The two commands of the README are `make run` and `make test`. Every target that needs Python
-# makes .venv first, and again when what must be installed has changed.
+# Start with `make run` and `make test`. Every target that needs Python makes .venv first, and updates it
+# when setup.py has changed.
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# While this file exists, an installation has begun and not ended.
+# Exists only during an installation; if it is left over, the installation was interrupted.
 UNFINISHED := $(VENV)/.unfinished
-# The Pythons to try, in this order; say PYTHON=/path/to/python3.10 for another.
+# The Pythons to try, in this order; PYTHON=/path/to/python3.10 chooses another.
 PYTHON ?=
 CANDIDATES := $(PYTHON) python3.11 python3.10 python3.9 python3
 RIGHT_VERSION := import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))
@@ -18,7 +18,7 @@ help:
 	@echo 'make run        train a small tagger on the demo corpora and tag a text with it'
 	@echo 'make test       check format, lint and types, then run the tests'
 	@echo 'make test-slow  run the tests that need minutes'
-	@echo 'make bench      measure speed and growth, minutes; the tables go into docs/performance.md'
+	@echo 'make bench      measure speed and growth (minutes); the tables go into docs/performance.md'
 	@echo 'make chaos      kill commands at random file operations; the table goes into docs/reliability.md'
 	@echo 'make lint       check format, lint and types only'
 	@echo 'make clean      remove what the other targets have written, except $(VENV)'
@@ -59,9 +59,8 @@ clean:
 	rm -rf build dist demo runs/demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find bioner_tf tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# An environment that an interrupted installation left, or whose Python is not (or no longer) one
-# of ours, is made anew. A candidate is RUN before it is believed: there are stand-ins for Pythons
-# that are not installed, and Pythons without venv.
+# Makes the environment again if its installation was interrupted or its Python has the wrong version.
+# Each candidate is run first: some are only stand-ins for a Python that is not installed, some have no venv.
 $(INSTALLED): setup.py
 	@if [ -e $(UNFINISHED) ] || ! $(BIN)/python -c '$(RIGHT_VERSION)' 2>/dev/null \
 	    || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
@@ -78,12 +77,12 @@ $(INSTALLED): setup.py
 	@echo '== Installing bioner_tf and what it needs into $(VENV) (minutes, the first time)'
 	@# setuptools warns at length about editable installations as such.
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,plot]'
-	@# By itself: it would bring a second TensorFlow where the first is tensorflow-cpu.
+	@# Without its dependencies: they would bring a second TensorFlow where the first is tensorflow-cpu.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'tensorflow-serving-api==2.15.*'
 	@rm -f $(UNFINISHED)
 	@touch $@
 
-# The machine has no Python of ours: uv brings one. Any Python 3 can install uv.
+# The machine has no suitable Python: uv brings one. Any Python 3 can install uv.
 .PHONY: .venv-by-uv
 .venv-by-uv:
 	@echo '== No Python of 3.9 to 3.11 here that can make a venv: getting one through uv'
