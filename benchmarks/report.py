@@ -1,9 +1,9 @@
-"""Puts what the benchmarks have written into the tables of docs/performance.md.
+"""Fills the tables of docs/performance.md with the results of the benchmarks.
 
     python benchmarks/report.py
 
-A table stands in the document between two marks, ``<!-- table NAME -->`` and ``<!-- end -->``; the
-text around the tables is left as it is, and so is the table of a benchmark that has not run.
+A table is between two marks, ``<!-- table NAME -->`` and ``<!-- end -->``. The text around the
+tables does not change, nor does the table of a benchmark that has not run.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def precision(record: Record) -> str:
     return f"{table_of_seeds}\n{what}{_origin(record)}"
 
 
-# By the name of the table: which file, and what makes the table of it.
+# For each table its file and the function that lays it out.
 TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "training": ("training_step", training),
     "bilstm": ("bilstm", bilstm),
@@ -191,7 +191,7 @@ TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
 
 
 def fill(text: str, results: Path) -> str:
-    """Returns a document with the tables of what ``results`` holds."""
+    """Returns the document with tables made from the files in ``results``."""
 
     def replace(match: re.Match[str]) -> str:
         begin, name, end = match.groups()

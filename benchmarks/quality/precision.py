@@ -1,11 +1,11 @@
-r"""What multiplying in bfloat16 does to F1: the same training in both precisions, over seeds.
+r"""Compares F1 of the same training in float32 and bfloat16, over several seeds.
 
     python benchmarks/quality/precision.py --data_dir=corpora --corpora=Ex-PTM-IOB --seeds=1,2,3 \
         --train_flags="--crf=pairwise --vectors=vectors/words.bin --epochs=40"
 
-What a command would refuse where bfloat16 is slow is done here all the same: the numbers are those
-of any processor that has the instructions. Each training is ``bioner-train``; with --runs_dir they
-are kept, and those that are finished are not repeated.
+Uses bfloat16 even where it is slow and a command would use float32: the numbers are the same on
+every processor that has the instructions. Each training is a ``bioner-train``. With --runs_dir the
+runs are kept, and finished ones are not repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# What the benchmarks of quality and of speed share.
+# The modules that the benchmarks of quality and of speed share.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from speed import harness

@@ -1,13 +1,12 @@
-"""How well raw text is split into sentences: against the sentences of corpora.
+"""Measures how well raw text is split into sentences, against the sentences of corpora.
 
     python benchmarks/quality/sentences.py --data_dir=corpora --corpora=BC2GM-IOB --show=20
 
 Corpora hold tokens, not text, so the running text is rebuilt as a reader would write it: no space
 before a comma or inside brackets and quotes, around hyphens and slashes, or between ``3``, ``.``
-and ``5``.
-The sentences of a split follow each other with a space between. Of the boundaries, those behind a
-full stop, a question or an exclamation mark are what a splitter can find; the others (behind
-titles and headings, whose line breaks corpora do not keep) are counted apart.
+and ``5``. The sentences of a split are joined by a space. A splitter can find the boundaries after
+a full stop, a question mark or an exclamation mark. The others (after titles and headings, whose
+line breaks the corpora do not keep) are counted separately.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""How the time and the memory of a training step grow with what it is given.
+"""Measures how time and memory of a training step grow with its input.
 
     python benchmarks/speed/growth.py                         # minutes
     python benchmarks/speed/growth.py --axes=length,num_words --structure=single_task
 
-One quantity at a time is varied, the others stay at 16 sentences of 30 tokens, 2 corpora and 20,000
-words; every point is a process of its own. Behind each axis stands the exponent of a power law, the
-slope of a straight line through the logarithms: 1 is proportional, 0 does not depend. That of
-memory is of what a process takes beyond the smallest point of its axis.
+Varies one quantity at a time; the others stay at 16 sentences of 30 tokens, 2 corpora and 20,000
+words. Every point has its own process. Each axis ends with the exponent of a power law, the slope
+of a straight line through the logarithms: 1 means proportional, 0 means independent. For memory it
+is the exponent of what a process takes in addition to the smallest point of its axis.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Programs that are measured side by side: each in a process of its own, all taking turns.
+"""Measures programs side by side: each has its own process, and all take turns.
 
 A program is a function, named as ``module:function``, that prepares and returns *tasks*: functions
 without arguments. A worker runs it in a fresh process, takes every task once to warm up, and then
-takes them all, one after the other, whenever it is told to. What else the machine does so meets all
-programs alike. Short tasks are to be taken several times in a round, for the first time is slower:
-other programs had the caches.
+takes them all, one after the other, whenever it is told to. So other work on the machine affects
+all programs equally. Run short tasks several times in a round: the first time is slower, because
+other programs used the caches.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import numpy as np
 
 RESULTS = Path(__file__).parents[1] / "results"
 
-# For a process's threads to come to rest before the next one's begin.
+# Lets the threads of a process become idle before the next process starts.
 _PAUSE_SECONDS = 0.3
 
 Task = Callable[[], object]

@@ -1,12 +1,11 @@
-"""What the parts of an LSTM's pass forward and backward take on one core, and what limits it.
+"""Measures the parts of an LSTM's forward and backward pass on one core, to find what limits it.
 
     python benchmarks/speed/limits.py
 
 The parts are those of ``bioner_tf/layers/recurrence.py``: 16 sentences of 40 tokens, 130 numbers a
-token,
-256 units, one direction. Each is a graph of that part alone, its products one after the other where
-a step needs the one before. The rate of each product stands beside that of a large one: what is
-lost there no arrangement of the same products wins back.
+token, 256 units, one direction. Each is a graph of that part alone, with its products one after the
+other where a step needs the one before. The rate of each product is compared with that of a large
+one: no other order of the same products can recover the difference.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""How much memory training takes, and whether tagging takes more for a longer file.
+"""Measures the memory of training, and whether tagging takes more for a longer file.
 
     python benchmarks/speed/memory.py --data_dir=corpora --corpora=BC2GM-IOB,JNLPBA
     python benchmarks/speed/memory.py --sizes=1,10,100 --data_dir=... --corpora=...
 
-Each line is a command as a user runs it, and the most memory that was resident at once. Training
-runs an epoch over a tenth of the main corpus's sentences; both corpora are held whole, as always.
-Tagging reads files of so many megabytes that are made up on the way, with a small tagger
-(--tagger_units), for what a network takes does not depend on the file.
+Each line shows a command as a user runs it and its peak resident memory. Training runs an epoch
+over a tenth of the main corpus's sentences; as always, both corpora are in memory. Tagging reads
+generated files of the given sizes with a small tagger (--tagger_units), because the memory of the
+network does not depend on the file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run(command: Sequence[str]) -> dict[str, float]:
         env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
     )
     _, status, used = os.wait4(process.pid, 0)
-    # It is not for Popen to wait for it again.
+    # wait4 has reaped the process already: keep Popen from waiting for it.
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"bioner-{command[0]} failed: {' '.join(command)}")

@@ -1,10 +1,10 @@
-"""How much of a training epoch waits for data, and how much of a batch is padding.
+"""Measures how long training waits for data, and how much of a batch is padding.
 
     python benchmarks/speed/pipeline.py --data_dir=corpora --corpora=BC2GM-IOB,BC5CDR-IOB
 
-Trains a tagger of the paper's sizes for some turns on real corpora, with the clock stopped at every
-batch: what passes between asking for a turn and having it is waiting. Padding is counted over a
-whole pass of the main corpus, as batches are drawn and as they would be drawn by shuffling alone.
+Trains a tagger of the paper's sizes for some turns on real corpora. Waiting is the time between
+asking for a turn and getting it. Padding is counted over a whole pass of the main corpus, for the
+batches as they are drawn and for batches from shuffling alone.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""How fast an export answers, cold and warm, through the loader that TensorFlow Serving uses.
+"""Measures how fast an export answers, cold and warm, with the loader that TensorFlow Serving uses.
 
     python benchmarks/speed/serving.py --model=runs/genes            # 1, 2 and 4 callers at once
     python benchmarks/speed/serving.py --model=runs/genes --batches  # texts a request, and threads
     python benchmarks/speed/serving.py --model=runs/genes --soak=600 # 10 minutes: is memory stable?
 
-Give texts like yours with --texts, one a line. --json=FILE keeps the numbers. The number of threads
-is TensorFlow's to choose unless TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS say; with several
-callers 1 and the number of cores is a good choice. --batches tries them itself: what it prints is
-what the values of export/batching.config and export/docker-compose.yml rest on.
+Give texts like yours with --texts, one a line. --json=FILE keeps the numbers.
+TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS set the threads, otherwise TensorFlow chooses;
+with several callers 1 and the number of cores is a good choice. --batches tries several settings;
+the values in export/batching.config and export/docker-compose.yml are based on its output.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ import numpy as np
 
 _SOURCES = Path(__file__).resolve().parents[2] / "export" / "c"
 _CALLERS = (1, 2, 4)
-# As many as batching.config runs at once.
+# The batches that batching.config runs at once.
 _BATCH_CALLERS = 2
 _BATCHES = (1, 2, 4, 8, 16, 32)
-# Within an operation, and operations at once.
+# Pairs: threads within an operation, operations at once.
 _THREADS = ((1, 2), (2, 1), (2, 2))
 _SOAK_PERIODS = 20
-# Memory may seem to grow by so much of itself an hour: the noise of ten minutes.
+# The growth of memory, as a share an hour, that counts as noise in a soak of ten minutes.
 _STABLE_GROWTH = 0.1
 _SOAK_CALLERS = 2
 _TEXTS = (

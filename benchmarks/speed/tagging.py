@@ -1,9 +1,9 @@
-"""How fast raw text is tagged through an export, side by side with what one would write instead.
+"""Compares the speed of tagging raw text with an export and with other programs.
 
     python benchmarks/speed/tagging.py                       # a table, minutes
     python benchmarks/speed/tagging.py --structure=single_task --rounds=3
 
-A tagger of the paper's sizes with random weights is exported; the texts are made up, a sentence
+Exports a tagger of the paper's sizes with random weights; the texts are generated, one sentence
 each. Every contender finds entities and their scores, from strings to spans. First the contenders,
 each a process of its own, take turns at 1, 16 and 128 texts a call:
 
@@ -206,7 +206,7 @@ def measure_cold_starts(export: Path, rounds: int) -> dict[str, dict[str, float]
                 stdout=subprocess.PIPE,
                 check=True,
             )
-            # The interpreter's end is not waited for by whoever wants the answer, but is short.
+            # Includes the end of the interpreter, which is short.
             seconds.append([*json.loads(done.stdout), time.perf_counter() - started])
     names = ("import", "load", "answer", "total")
     return {

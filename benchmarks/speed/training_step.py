@@ -1,11 +1,11 @@
-"""How long a training step takes, side by side with what one would use instead.
+"""Compares the time of a training step with that of other programs.
 
     python benchmarks/speed/training_step.py                          # the whole table, minutes
     python benchmarks/speed/training_step.py --structures=single_task --rounds=3
 
 A step is one update by a batch of 16 sentences, about 465 tokens, at the paper's sizes; the data is
-made up. Every contender is a process of its own, and all take turns, so that what else the machine
-does meets all alike. Contenders:
+generated. Every contender has its own process, and all take turns, so that other work on the
+machine affects all of them equally. Contenders:
 
     bioner            bioner_tf
     bioner_bfloat16   bioner_tf with the Bi-LSTMs' matrix products in bfloat16

@@ -108,7 +108,7 @@ class CRF(nn.Module):
 class Network(nn.Module):
     """The network of one corpus over modules that it may share.
 
-    Modules that the structure has not are None; ``others`` are the Bi-LSTMs that gate one's own.
+    Modules that the structure lacks are None; ``others`` are the Bi-LSTMs that feed the gate.
     """
 
     def __init__(self, corpus, words, shared, own, others, discriminator):
@@ -162,7 +162,7 @@ class ReverseGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        """Turns the gradient round."""
+        """Reverses the gradient."""
         return -gradient
 
 

@@ -90,7 +90,7 @@ class CRF(keras.layers.Layer):
 class Network(keras.Model):
     """The network of one corpus over layers that it may share.
 
-    Layers that the structure has not are None; ``others`` are the Bi-LSTMs that gate one's own.
+    Layers that the structure lacks are None; ``others`` are the Bi-LSTMs that feed the gate.
     """
 
     def __init__(self, corpus, words, shared, own, others, discriminator):

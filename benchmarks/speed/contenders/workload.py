@@ -31,7 +31,7 @@ _MEDIAN_LENGTH, _SPREAD_OF_LENGTH = 25, 0.48
 _LONGEST = 150
 # Batches are cut from this many times their number of sentences, ordered by length.
 _WINDOW = 32
-# So many spellings there are; words with more share them.
+# The number of different spellings; larger vocabularies share them.
 _SPELLINGS = 20_000
 
 Batch = dict[str, np.ndarray]
@@ -93,9 +93,9 @@ class Setting:
 
 
 def make_turns(setting: Setting, count: int, seed: int = 1) -> list[dict[str, Batch]]:
-    """Makes turns: the batch of each corpus in the form of ``bioner_tf.pipeline``.
+    """Makes turns: the batch of each corpus in the form of ``bioner_tf.training.batches``.
 
-    Characters stand there once for each distinct word of a batch, a service to all contenders.
+    Characters are given once for each distinct word of a batch, for all contenders.
 
     Args:
         setting: What is trained.
