@@ -30,3 +30,7 @@ def main(argv: list[str]) -> None:
 def entry() -> None:
     """The console script ``bioner-demo``."""
     app.run(main)
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,4 +1,4 @@
-"""The model card of an export: what its ``README.md`` says to whoever has nothing else of us.
+"""The model card of an export: what its ``README.md`` says to somebody who has only the export.
 
 Made of the export's metadata alone, whose form is described in ``export/README.md``.
 """
