@@ -40,6 +40,7 @@ class MultiTaskTagger:
         parts: The layers by part of the tagger ("shared", "private.<corpus>", ...).
         row_wise_table: The variable that is updated row by row (the word vectors), if any.
         updates: int64 scalar variable, the training steps so far; the trainer counts it up.
+        precision: Of the Bi-LSTMs' matmuls, "float32" where this machine refuses another.
     """
 
     sources: Sequence[Source]
@@ -50,6 +51,7 @@ class MultiTaskTagger:
     parts: Mapping[str, Sequence[keras.layers.Layer]]
     row_wise_table: tf.Variable | None
     updates: tf.Variable
+    precision: str
 
     @property
     def corpora(self) -> list[str]:
@@ -209,6 +211,7 @@ class TaggerBuilder:
             self._parts,
             self._row_wise_table,
             self._updates,
+            self._precision,
         )
 
     def dropout(self, place: str) -> keras.layers.Layer:

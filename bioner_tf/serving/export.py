@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
             raise BionerError(
                 f"{destination}: expected to write an export, got: {reason}"
             ) from None
-        _forget_gradients(directory)
+        _forget_origin(directory, tagger.vocabulary_dir)
         metadata = _describe(tagger, names)
         write_json_atomically(directory / METADATA_PATH, metadata)
         write_checksums(directory)
@@ -68,17 +69,24 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
     return destination
 
 
-def _forget_gradients(directory: Path) -> None:
-    """Removes the names of custom gradients from a SavedModel.
+def _forget_origin(directory: Path, vocabulary_dir: PathLike) -> None:
+    """Removes what depends on where the export was made, and the names of custom gradients.
 
-    The gradients are not saved, and loaders would warn of each name.
+    TensorFlow names each table after the path of its file. The same weights must give the same
+    bytes wherever the run is, so the name of the file is kept only. The gradients are not saved,
+    and loaders would warn of each name.
     """
     path = directory / "saved_model.pb"
     model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    folder = f"{Path(vocabulary_dir)}{os.sep}".encode()
     for meta_graph in model.meta_graphs:
-        for function in meta_graph.graph_def.library.function:
-            for node in function.node_def:
+        graph = meta_graph.graph_def
+        for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+            for node in nodes:
                 node.attr.pop("_gradient_op_type", None)
+                if node.op == "HashTableV2":
+                    name = node.attr["shared_name"]
+                    name.s = name.s.replace(folder, b"")
     path.write_bytes(model.SerializeToString(deterministic=True))
     # The fingerprint describes the unmodified graph and is optional.
     (directory / "fingerprint.pb").unlink(missing_ok=True)

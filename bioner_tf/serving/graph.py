@@ -38,7 +38,7 @@ from bioner_tf.files import PathLike
 from bioner_tf.layers import decoding
 from bioner_tf.serving.packing import PackedWeights, TracedFunction
 from bioner_tf.sources.base import FORM_IDS, LENGTHS, Source, network_specs
-from bioner_tf.text.sentences import cut_sentences, split_sentences
+from bioner_tf.text.sentences import MAX_SENTENCE_TOKENS, cut_sentences, split_sentences
 from bioner_tf.text.tokens import Tokens, encode, tokenise
 
 # Tokens, padding included, that go through a network at once. Larger is no faster on a CPU.
@@ -87,7 +87,7 @@ class ServedTagger:
     corpora: Sequence[ServedCorpus]
     sources: Sequence[Source]
     vocabulary_dir: PathLike
-    max_sentence_tokens: int = 256
+    max_sentence_tokens: int = MAX_SENTENCE_TOKENS
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 

@@ -29,6 +29,9 @@ import tensorflow as tf
 
 from bioner_tf.text.tokens import DIGIT, LOWER, UPPER, Tokens, shift_left, shift_right
 
+# Longer sentences are cut, in an export and wherever a run tags its corpora.
+MAX_SENTENCE_TOKENS = 256
+
 _LINE_BREAKS = "\n\v\f\r\x85\u2028\u2029"
 _TERMINATORS = ".!?"
 _CLOSING = "\"'\u2019\u201d\u00bb)]}"

@@ -11,6 +11,7 @@ from bioner_tf.corpora import tags as tag_tables
 from bioner_tf.layers.decoding import restrict, viterbi
 from bioner_tf.models import MultiTaskTagger
 from bioner_tf.sources.base import LENGTHS
+from bioner_tf.text.sentences import MAX_SENTENCE_TOKENS
 from bioner_tf.training.batches import EncodedSplit, Forms, batch_signature, length_batches
 
 _BATCH_SIZE = 64
@@ -31,16 +32,27 @@ class Decoder:
         }
 
     def predict(self, corpus: str, split: EncodedSplit, forms: Forms) -> list[list[str]]:
-        """Tags every sentence of ``split`` with the tags of ``corpus``, in the split's order."""
-        names = np.array(self._tags[corpus])
-        untagged = EncodedSplit(split.form_ids, None, split.offsets)
-        predicted: list[list[str]] = [[] for _ in split.lengths]
-        for rows in length_batches(split, _BATCH_SIZE):
-            batch = untagged.batch(rows, forms)
-            tag_ids = self._decode[corpus](batch).numpy()
-            for row, ids, length in zip(rows, tag_ids, batch[LENGTHS]):
-                predicted[row] = names[ids[:length]].tolist()
-        return predicted
+        """Tags every sentence of ``split`` with the tags of ``corpus``, in the split's order.
+
+        Sentences of more than ``MAX_SENTENCE_TOKENS`` tokens are cut, as in an export.
+        """
+        pieces = _cut(split)
+        tag_ids = np.zeros(len(split.form_ids), np.int32)
+        for rows in length_batches(pieces, _BATCH_SIZE):
+            batch = pieces.batch(rows, forms)
+            decoded = self._decode[corpus](batch).numpy()
+            for row, ids, length in zip(rows, decoded, batch[LENGTHS]):
+                start = pieces.offsets[row]
+                tag_ids[start : start + length] = ids[:length]
+        names = np.array(self._tags[corpus])[tag_ids]
+        return [sentence.tolist() for sentence in np.split(names, split.offsets[1:-1])]
+
+
+def _cut(split: EncodedSplit) -> EncodedSplit:
+    """Cuts the sentences of a split as an export does, and leaves their tags out."""
+    bounds = zip(split.offsets, split.offsets[1:])
+    starts = [np.arange(start, end, MAX_SENTENCE_TOKENS) for start, end in bounds]
+    return EncodedSplit(split.form_ids, None, np.concatenate([*starts, split.offsets[-1:]]))
 
 
 def _decode_function(tagger: MultiTaskTagger, corpus: str, tags: Sequence[str]) -> tf.function:

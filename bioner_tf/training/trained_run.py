@@ -132,6 +132,7 @@ def _describe(run: TrainedRun) -> dict[str, Any]:
     settings = run.config.to_json()
     # Paths of this machine are of no use to the users of an export.
     del settings["data"]["data_dir"], settings["data"]["vectors"]
+    settings["model"]["precision"] = run.tagger.precision
     return {
         "structure": run.config.model.structure,
         "settings": settings,

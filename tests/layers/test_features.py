@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,6 +73,19 @@ class TestSeededDropout:
         assert (here(ones, training=True).numpy() != first).any()
         updates.assign(0)
         np.testing.assert_array_equal(here(ones, training=True), first)
+
+    def test_each_replica_draws_a_mask_of_its_own(self, monkeypatch) -> None:
+        layer = SeededDropout(0.5, (1, 1), tf.Variable(0, dtype=tf.int64))
+
+        def draw(replica: int) -> np.ndarray:
+            context = types.SimpleNamespace(replica_id_in_sync_group=replica)
+            monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: context)
+            # Not through __call__, in which Keras asks for the context, too.
+            return layer.call(tf.ones((8, 8)), training=True).numpy()
+
+        first = draw(0)
+        assert (draw(1) != first).any()
+        np.testing.assert_array_equal(draw(0), first)
 
     def test_does_nothing_when_not_training(self) -> None:
         layer = SeededDropout(0.5, (1, 1), tf.Variable(0, dtype=tf.int64))

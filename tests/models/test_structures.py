@@ -14,6 +14,7 @@ from tests.helpers.small_taggers import (
     NUM_WORDS,
     TAGS,
     WORD_DIM,
+    WORD_DIM,
     inputs_of,
     make_batch,
     make_tagger,
@@ -209,6 +210,39 @@ def test_bfloat16_rounds_where_the_processor_has_it_and_is_refused_elsewhere(
     monkeypatch.setattr("bioner_tf.machine.supports_bfloat16", lambda: False)
     np.testing.assert_array_equal(emissions("bfloat16"), expected)
     assert "no fast bfloat16" in caplog.text
+
+
+def represent(place: str) -> tuple[np.ndarray, np.ndarray]:
+    """X of real tokens without dropout and with it, drawn in one place; (tokens, width)."""
+    tagger = make_tagger("single_task", ["a"], dropout_places=(place,), dropout_rate=0.5)
+    batch = inputs_of(make_batch(3, seed=1))
+    layer = next(
+        layer for layer in tagger.networks["a"].layers if layer.name == "word_representations"
+    )
+    dropped = layer.outbound_nodes[0].outbound_layer
+    model = tf.keras.Model(tagger.networks["a"].inputs, dropped.output)
+    real = tf.sequence_mask(batch["lengths"], 4).numpy()
+    return tuple(model(batch, training=training).numpy()[real] for training in (False, True))
+
+
+def test_dropout_of_the_lstm_input_drops_values_of_words_and_characters() -> None:
+    still, drawn = represent("lstm_input")
+    for part in (slice(None, WORD_DIM), slice(WORD_DIM, None)):
+        assert {0.0, 2.0} == set(np.unique((drawn[:, part] / still[:, part]).round(5)))
+
+
+def test_dropout_of_the_char_input_is_before_the_cnn() -> None:
+    still, drawn = represent("char_input")
+    np.testing.assert_array_equal(drawn[:, :WORD_DIM], still[:, :WORD_DIM])
+    characters, changed = still[:, WORD_DIM:], drawn[:, WORD_DIM:]
+    assert np.abs(changed - characters).max() > 1e-3
+    # Dropout of the CNN's output would set values to 0 and double the others.
+    ratios = (changed / characters).round(5)
+    assert not np.isin(ratios, [0.0, 2.0]).any()
+
+
+def test_dropout_of_the_lstm_output_leaves_the_lstm_input_alone() -> None:
+    np.testing.assert_array_equal(*represent("lstm_output"))
 
 
 @pytest.mark.parametrize("place", ["char_input", "lstm_input", "lstm_output"])

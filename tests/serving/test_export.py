@@ -17,6 +17,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from bioner_tf.corpora import tags
+from bioner_tf.corpora.vocabulary import Vocabulary
 from bioner_tf.errors import BionerError
 from bioner_tf.models import build_tagger
 from bioner_tf.serving.export import export_tagger
@@ -84,6 +85,30 @@ def test_versions_count_up_and_appear_whole(served_tagger, tmp_path, monkeypatch
     with pytest.raises(OSError, match="disk full"):
         export_tagger(served_tagger, export_dir)
     assert sorted(entry.name for entry in export_dir.iterdir()) == ["1", "10", "11", "notes"]
+
+
+def test_nothing_tells_where_the_vocabulary_was(served_tagger, saved_model):
+    folder = str(served_tagger.vocabulary_dir).encode()
+    assert [p for p in saved_model.rglob("*") if p.is_file() and folder in p.read_bytes()] == []
+
+
+def test_two_exports_in_one_process_keep_their_own_vocabularies(served_tagger, tmp_path):
+    words, characters = served_tagger.sources
+    turned = type(words)(Vocabulary(words.vocabulary.entries[::-1]), words.config)
+    turned.save(tmp_path)
+    characters.save(tmp_path)
+    other = dataclasses.replace(
+        served_tagger, sources=[turned, characters], vocabulary_dir=tmp_path
+    )
+    paths = [
+        export_tagger(tagger, tmp_path / name) for tagger, name in ((served_tagger, "a"), (other, "b"))
+    ]
+    sentences = [["the", "gene", "binds", "BRCA1", "in", "p53", "."]]
+    alone = Tagger(paths[0]).tag_tokens(sentences)[1]
+    taggers = [Tagger(path) for path in paths]
+    first, second = (tagger.tag_tokens(sentences)[1] for tagger in taggers)
+    np.testing.assert_array_equal(first, alone)
+    assert np.abs(np.subtract(second, first)).max() > 1e-3
 
 
 def test_empty_vocabulary_is_refused(tmp_path):

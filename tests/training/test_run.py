@@ -23,7 +23,7 @@ from bioner_tf.training import run as runs
 from bioner_tf.training.checkpoints import name_variables
 from bioner_tf.training.inputs import Vocabularies
 from bioner_tf.training.run import train
-from bioner_tf.training.trained_run import chosen_epoch, find_export, load_run
+from bioner_tf.training.trained_run import chosen_epoch, export_run, find_export, load_run
 from tests.helpers.finished_run import CORPORA, shared_run
 from tests.helpers.synthetic_corpora import make_config, write_corpus
 
@@ -223,6 +223,14 @@ def test_an_export_is_known_by_its_weights_and_scores(finished, tmp_path):
     shutil.copytree(exports, tmp_path / "export")
     (tmp_path / "export" / "2").mkdir()
     assert find_export(run, tmp_path / "export") is None
+
+
+def test_the_precision_told_is_the_one_used(finished, tmp_path, monkeypatch):
+    for supported, told in ((False, "float32"), (True, "bfloat16")):
+        monkeypatch.setattr("bioner_tf.machine.supports_bfloat16", lambda answer=supported: answer)
+        export_run(load_run(finished, "bfloat16"), tmp_path)
+        settings = Tagger(tmp_path).metadata["settings"]
+        assert settings["model"]["precision"] == told
 
 
 def test_a_report_of_other_weights_is_not_taken_for_that_of_these(finished, tmp_path, report):
