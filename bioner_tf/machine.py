@@ -13,8 +13,8 @@ _MANY_CORES = 8
 
 # Multiplies tiles of bfloat16, many times as fast as float32.
 _TILES = "amx_bf16"
-# Multiplies vectors of bfloat16. On Intel it does so at half the rate that it has on AMD, and what
-# packing costs then makes it slower than float32 (benchmarks/speed/bilstm.py shows it).
+# Multiplies vectors of bfloat16. Intel runs it at half the rate of AMD; with the cost of packing it
+# is then slower than float32 (measured by benchmarks/speed/bilstm.py).
 _VECTORS, _FAST_VECTORS = "avx512_bf16", "AuthenticAMD"
 
 
@@ -22,7 +22,7 @@ def supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Tells whether matmuls in bfloat16 are faster here than in float32.
 
     Args:
-        cpuinfo: Where Linux lists the processor's features; where there is none, the answer is no.
+        cpuinfo: Where Linux lists the processor's features; without it the answer is no.
 
     Returns:
         Whether the processor has fast instructions for bfloat16 and TensorFlow uses them (it does
@@ -31,7 +31,7 @@ def supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" or not cpuinfo.exists():
         return False
     lines = (line.partition(":") for line in cpuinfo.read_text(errors="replace").splitlines())
-    # Of the first processor; the others are alike.
+    # The features of the first processor; the others have the same.
     told: dict[str, str] = {}
     for name, _, value in lines:
         told.setdefault(name.strip(), value)
@@ -44,7 +44,7 @@ def usable_precision(wanted: str) -> str:
     """Returns the precision to multiply in: what is wanted, or "float32" where that would be slow.
 
     Args:
-        wanted: "float32" or "bfloat16"; where the latter is refused, a warning says so.
+        wanted: "float32" or "bfloat16"; a warning is logged where bfloat16 is slow.
     """
     if wanted == "bfloat16" and not supports_bfloat16():
         _LOG.warning("this processor has no fast bfloat16 matmul: float32 is used instead")
@@ -66,8 +66,7 @@ def use_threads(most_cores: int | None = None) -> None:
     leave each operation to one thread and to run both chains at once.
 
     Args:
-        most_cores: As if the machine had no more cores than these; by default all count that the
-            process may use.
+        most_cores: Use at most this many cores; by default all that the process may use.
     """
     # TensorFlow takes seconds to import; whoever sets its threads needs it anyway.
     import tensorflow as tf

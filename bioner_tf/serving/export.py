@@ -73,7 +73,7 @@ def _forget_origin(directory: Path, vocabulary_dir: PathLike) -> None:
     """Removes what depends on where the export was made, and the names of custom gradients.
 
     TensorFlow names each table after the path of its file. The same weights must give the same
-    bytes wherever the run is, so the name of the file is kept only. The gradients are not saved,
+    bytes wherever the run is, so only the name of the file is kept. The gradients are not saved,
     and loaders would warn of each name.
     """
     path = directory / "saved_model.pb"

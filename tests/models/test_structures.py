@@ -14,7 +14,6 @@ from tests.helpers.small_taggers import (
     NUM_WORDS,
     TAGS,
     WORD_DIM,
-    WORD_DIM,
     inputs_of,
     make_batch,
     make_tagger,

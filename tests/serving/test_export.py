@@ -101,7 +101,8 @@ def test_two_exports_in_one_process_keep_their_own_vocabularies(served_tagger, t
         served_tagger, sources=[turned, characters], vocabulary_dir=tmp_path
     )
     paths = [
-        export_tagger(tagger, tmp_path / name) for tagger, name in ((served_tagger, "a"), (other, "b"))
+        export_tagger(tagger, tmp_path / name)
+        for tagger, name in ((served_tagger, "a"), (other, "b"))
     ]
     sentences = [["the", "gene", "binds", "BRCA1", "in", "p53", "."]]
     alone = Tagger(paths[0]).tag_tokens(sentences)[1]
