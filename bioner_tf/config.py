@@ -262,7 +262,7 @@ class RunConfig:
         _require(
             self.training.patience == 0 or self.data.train_on == "train",
             "patience",
-            "0 where devel is trained on: nothing is left to tell a better epoch by",
+            "0 where devel is trained on, because no split is left to compare epochs on",
             self.training.patience,
         )
 

@@ -169,7 +169,7 @@ def remove_directory(path: PathLike) -> None:
     """Removes a directory, which loses its name at once and only then its content."""
     path = Path(path)
     outgoing = path.parent / f"{_REMOVED_PREFIX}{path.name}"
-    # Those of killed processes, too.
+    # Also finish the removals of killed processes.
     for leftover in path.parent.glob(f"{_REMOVED_PREFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     os.replace(path, outgoing)

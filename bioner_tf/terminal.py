@@ -14,7 +14,7 @@ class Progress:
 
     Args:
         unit: What is counted, in the plural.
-        total: How many there are; 0 where nobody knows.
+        total: How many there are; 0 where it is not known.
         title: Stands before the bar.
         start: How many were done before.
     """

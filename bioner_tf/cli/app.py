@@ -10,7 +10,7 @@ code    meaning
 1       something outside the program is wrong: a file, a corpus, a model, the disk
 2       the command was called in a way that it does not take
 130     interrupted from the keyboard
-141     whoever read the output has stopped reading
+141     the reader of the output has closed it
 ======  ============================================================================
 
 TensorFlow is slow to import, so a command's module imports it inside ``main``, after its flags have

@@ -1,7 +1,7 @@
-"""Gets the paper's corpora and word vectors: resumable, checked, whole or not at all.
+"""Gets the paper's corpora and word vectors: resumable, checked, complete or not at all.
 
-What was fetched is recorded in ``SHA256SUMS`` (which ``sha256sum --check`` reads): where nobody has
-published a checksum, the first fetch decides, and whatever comes later must be the same.
+``SHA256SUMS`` records what was fetched, in the form that ``sha256sum --check`` reads. Where no
+checksum is published, the first fetch decides, and later fetches must give the same content.
 """
 
 from __future__ import annotations

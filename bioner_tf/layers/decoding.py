@@ -298,7 +298,7 @@ def _staying_at_padding(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
 
 
 def _log_sum_exp(scores: tf.Tensor) -> tf.Tensor:
-    """That of finite numbers along the last axis; ``tf.reduce_logsumexp`` is for others, too."""
+    """Computes log(sum(exp)) over the last axis; unlike TensorFlow's, for finite numbers only."""
     maximum = tf.reduce_max(scores, axis=-1)
     sums = tf.reduce_sum(tf.exp(scores - maximum[..., tf.newaxis]), axis=-1)
     return tf.math.log(sums) + maximum

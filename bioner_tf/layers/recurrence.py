@@ -1,15 +1,15 @@
 """LSTMs over the sentences of a batch, in either direction, with a hand-written gradient.
 
 TensorFlow's own LSTM differentiates its loop op by op: every step of the backward loop then holds
-a small matmul for the weights' gradient. Here the loops hold only what depends on the step before:
-one matmul, and the gates' arithmetic while its numbers are still in the processor's cache. All that
-does not is done for all steps at once: the input projection before the loop, the weights' gradients
-after it.
+a small matmul for the weights' gradient. Here the loops hold only the work that depends on the step
+before: one matmul, and the gates' arithmetic while its numbers are still in the processor's cache.
+All other work is done for all steps at once: the input projection before the loop, the weights'
+gradients after it.
 
-Nothing is computed for padding. Sentences are put in the order of their lengths, so that those
-which have a token at some step are the first rows of those which have one at the step before: from
-step to step states lose rows, or get new ones that are zero. Nothing is turned round for the
-direction from the last token to the first, either: its loop counts down.
+Padding is never computed. Sentences are sorted by length, the longest first, so that the sentences
+with a token at step t are the first rows of those with a token at step t - 1: from step to step the
+states lose rows, or get new rows of zeros. The backward direction reverses no tensor: its loop
+counts down.
 
 Equal to ``keras.layers.LSTM`` (gate order input, forget, cell, output; sigmoid and tanh), in values
 and gradients, for the same weights.
@@ -22,15 +22,15 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-# The order in which LSTMBlockCellGrad has the gates, told in Keras's: input, cell, forget, output.
-# Its own inverse.
+# LSTMBlockCellGrad's order of the gates (input, cell, forget, output), as positions in Keras's
+# order (input, forget, cell, output). The permutation is its own inverse.
 _BLOCK_ORDER = (0, 2, 1, 3)
 
 
 class Steps(NamedTuple):
-    """Where the tokens of a batch stand when all first ones come first, then all second ones, ...
+    """The order of the tokens of a batch: all first tokens, then all second tokens, and so on.
 
-    Within a step sentences are in the order of their lengths, the longest first.
+    Within a step the sentences are sorted by length, the longest first.
 
     Attributes:
         cells: int64 (tokens, 2), the row and the column of each token in the padded batch.

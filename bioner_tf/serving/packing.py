@@ -44,7 +44,7 @@ class TracedFunction:
             for name, value in self.captured.items()
             if id(value) in variables
         }
-        # In the order in which they were met; that of ``concrete.variables`` hangs on hashes.
+        # In the order of their first use; the order of ``concrete.variables`` depends on hashes.
         self.variables = list(handles.values())
         self.reads: dict[str, tf.Variable] = {}
         self.looked_up: list[tf.Variable] = []

@@ -15,7 +15,7 @@ class LearningRateDecay(keras.callbacks.Callback):
     """Sets an epoch's learning rate, a function of the epoch alone.
 
     Args:
-        initial: That of the first epoch.
+        initial: The rate of the first epoch.
         factor: On it after every epoch.
     """
 
