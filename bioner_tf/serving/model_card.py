@@ -1,76 +1,16 @@
-"""The model card of an export: what its ``README.md`` says to somebody who has only the export.
+"""The model card of an export, its ``README.md``: use, scores, settings, limits and licence.
 
-Made of the export's metadata alone, whose form is described in ``export/README.md``.
+Made from the export's metadata alone, which ``export/README.md`` describes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import jinja2
+
 from bioner_tf.corpora import fetch
-
-_USAGE = """\
-import tensorflow as tf
-
-tagger = tf.saved_model.load(".")  # this directory
-tag = tagger.signatures["serving_default"]
-
-texts = ["Mutations of BRCA1 cause breast cancer."]
-found = tag(text=tf.constant(texts))
-for row, text in enumerate(texts):
-    for i in range(int(found["entity_count"][row])):
-        start, end = int(found["entity_start"][row, i]), int(found["entity_end"][row, i])
-        kind = found["entity_type"][row, i].numpy().decode()
-        print(text[start:end], kind, float(found["entity_score"][row, i]))
-"""
-
-
-def write_model_card(metadata: Mapping[str, Any]) -> str:
-    """Tells in Markdown what an export holds, how it is used and how far it can be trusted.
-
-    Args:
-        metadata: The content of the export's ``tagger.metadata``.
-
-    Returns:
-        The card.
-    """
-    corpora = metadata["corpora"]
-    names = ", ".join(corpus["name"] for corpus in corpora)
-    sections = [
-        "# A tagger of biomedical names",
-        f"Finds entities in raw text; trained on {names} by bioner_tf {metadata['bioner_tf']} "
-        f"(TensorFlow {metadata['tensorflow']}). It is a SavedModel of core TensorFlow operations: "
-        "whatever loads SavedModels runs it, and needs neither bioner_tf nor Keras.",
-        "## Use",
-        f"With nothing but TensorFlow installed:\n\n```python\n{_USAGE}```",
-        "A text is a sentence or a whole article. Offsets count Unicode code points in the text as "
-        "it was sent, the end is exclusive; `entity_score` is the probability that exactly this "
-        "span is an entity of this type.",
-        "## Corpora",
-        _table(
-            ("corpus", "entity types", "tags", "raw text", "tokens"),
-            [_corpus_row(corpus) for corpus in corpora],
-        ),
-        "`serving_default` and `tag_tokens` are those of the first, the main corpus. The last two "
-        "columns name the signatures that tag as another corpus would.",
-    ]
-    sections += _scores(metadata.get("scores", {})) + _settings(metadata)
-    sections += [
-        "## Limits",
-        f"- A sentence of more than {metadata['max_sentence_tokens']} tokens is cut, and of a "
-        f"token no more than {metadata['max_characters']} characters are looked at.\n"
-        "- It knows what its corpora know: other kinds of text (full articles after abstracts, "
-        "patients' records after articles) are tagged less well than the scores say.\n"
-        "- Entities neither nest nor overlap, and are not linked to any database.\n"
-        "- Nothing here is fit to decide about a patient by itself.",
-        "## Licence",
-        f"The weights derive from {names}, and each corpus comes with terms of its own makers, as "
-        "do pretrained word vectors where they were used: read them before passing this on.",
-        *_origins([corpus["name"] for corpus in corpora]),
-    ]
-    return "\n\n".join(sections) + "\n"
-
 
 # Who made the paper's corpora, by the beginning of their names.
 _MAKERS = {
@@ -86,55 +26,62 @@ _MAKERS = {
 }
 
 
-def _origins(names: Sequence[str]) -> list[str]:
-    """Who made the corpora, as far as their names tell, and under which terms they come."""
-    rows = [
-        [name, maker]
-        for name in names
-        for beginning, maker in _MAKERS.items()
-        if name == beginning or name.startswith(f"{beginning}-")
-    ]
-    if not rows:
-        return []
-    terms = fetch.sources()["corpora"].licence
-    return [
-        f"Corpora of these names, if they are what their names say, were {terms}:",
-        _table(("corpus", "made for or by"), rows),
-    ]
+def write_model_card(metadata: Mapping[str, Any]) -> str:
+    """Describes in Markdown what an export holds, how to use it and where its limits are.
 
+    Args:
+        metadata: The content of the export's ``tagger.metadata``.
 
-def _corpus_row(corpus: Mapping[str, Any]) -> list[str]:
-    signatures = (f"`{corpus['signatures'][kind]}`" for kind in ("text", "tokens"))
-    return [corpus["name"], ", ".join(corpus["types"]), corpus["scheme"], *signatures]
-
-
-def _scores(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
-    rows = [
-        [corpus, split, *(f"{100 * found[measure]:.2f}" for measure in _MEASURES)]
-        for corpus, splits in scores.items()
-        for split, found in splits.items()
-    ]
-    if not rows:
-        return []
-    told = "In per cent; an entity counts when its boundaries and its type are exactly right."
-    return ["## Scores", told, _table(("corpus", "split", *_MEASURES), rows)]
-
-
-_MEASURES = ("precision", "recall", "f1")
-
-
-def _settings(metadata: Mapping[str, Any]) -> list[str]:
-    rows = [
-        [setting, f"`{value}`"]
-        for settings in metadata.get("settings", {}).values()
-        for setting, value in settings.items()
-    ]
-    return ["## Settings", _table(("setting", "value"), rows)] if rows else []
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    # A bar would end the cell.
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines
+    Returns:
+        The card.
+    """
+    names = [corpus["name"] for corpus in metadata["corpora"]]
+    return _ENVIRONMENT.get_template("model_card.md.j2").render(
+        metadata=metadata,
+        names=", ".join(names),
+        scores=[
+            (corpus, split, found)
+            for corpus, splits in metadata.get("scores", {}).items()
+            for split, found in splits.items()
+        ],
+        settings=[item for part in metadata.get("settings", {}).values() for item in part.items()],
+        origins=[
+            (name, maker)
+            for name in names
+            for beginning, maker in _MAKERS.items()
+            if name == beginning or name.startswith(f"{beginning}-")
+        ],
+        terms=fetch.sources()["corpora"].licence,
     )
+
+
+def _to_cell(text: object) -> str:
+    # A bar would end the cell.
+    return str(text).replace("|", r"\|")
+
+
+def _format_setting(value: Any) -> str:
+    """A setting's value as its flag takes it, in backticks."""
+    if value is None or value in ("", (), [], {}):
+        return "not set"
+    if isinstance(value, bool):
+        value = str(value).lower()
+    elif isinstance(value, Mapping):
+        value = ",".join(f"{key}:{'+'.join(items)}" for key, items in value.items())
+    elif isinstance(value, (list, tuple)):
+        value = ",".join(map(str, value))
+    return f"`{value}`"
+
+
+# Markdown: nothing to escape as HTML.
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.PackageLoader(__package__),
+    trim_blocks=True,
+    keep_trailing_newline=True,
+    undefined=jinja2.StrictUndefined,
+)
+_ENVIRONMENT.filters.update(
+    cell=_to_cell,
+    percent=lambda fraction: f"{100 * fraction:.2f}",
+    setting=_format_setting,
+)

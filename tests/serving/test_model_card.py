@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from bioner_tf.corpora import fetch
 from bioner_tf.serving.model_card import write_model_card
 
@@ -30,6 +32,34 @@ def test_tells_corpora_scores_and_settings():
     assert "more than 256 tokens" in card
     assert "no more than 64 characters" in card
     assert "each corpus comes with terms of its own makers" in card
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, "not set"),
+        ("", "not set"),
+        ({}, "not set"),
+        (True, "`true`"),
+        (False, "`false`"),
+        (0, "`0`"),
+        (["a", "b"], "`a,b`"),
+        (("a",), "`a`"),
+        ({"genes": ("DNA", "RNA"), "x": ["y"]}, "`genes:DNA+RNA,x:y`"),
+    ],
+)
+def test_settings_are_told_as_flags_take_them(value, told):
+    card = write_model_card({**METADATA, "settings": {"data": {"setting": value}}})
+    assert f"| setting | {told} |" in card.splitlines()
+
+
+def test_blocks_are_one_empty_line_apart():
+    scores = {"genes": {"test": {"precision": 1, "recall": 1, "f1": 1}}}
+    card = write_model_card({**METADATA, "scores": scores, "settings": {"data": {"a": 1}}})
+    for text in (card, write_model_card(METADATA)):
+        assert "\n\n\n" not in text
+        assert text.endswith("\n")
+        assert not text.endswith("\n\n")
 
 
 def test_tells_who_made_the_papers_corpora():
