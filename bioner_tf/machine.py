@@ -68,7 +68,7 @@ def use_threads(most_cores: int | None = None) -> None:
     Args:
         most_cores: Use at most this many cores; by default all that the process may use.
     """
-    # Imported here because TensorFlow takes seconds to import, and only trainers and taggers need it.
+    # Imported here, because TensorFlow takes seconds to import and few commands need it.
     import tensorflow as tf
 
     cores = count_cores()

@@ -142,7 +142,7 @@ def _without(graph_def: graph_pb2.GraphDef, names: set[str]) -> graph_pb2.GraphD
         if node.name not in names:
             kept = result.node.add()
             kept.CopyFrom(node)
-            # Nothing waits for a node that is not there, nor is placed beside it.
+            # Drop control dependencies on, and colocation with, removed nodes.
             waits = [name for name in node.input if name[0] == "^" and name[1:] in names]
             kept.input[:] = [name for name in node.input if name not in waits]
             kept.attr.pop("_class", None)
