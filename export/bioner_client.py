@@ -35,7 +35,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 SIGNATURE = "serving_default"
-# Too many requests, and what a server or the proxy before it says while it cannot serve.
+# Too many requests, and the answers of a server or its proxy while it cannot serve.
 _BUSY = (429, 502, 503, 504)
 _BUSY_CODES = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 10.0
@@ -52,14 +52,14 @@ class Entity(NamedTuple):
 
 
 class ServerError(Exception):
-    """The server refused, or answered what no tagger answers."""
+    """The server refused the request, or its answer is not that of a tagger."""
 
 
 class ServerUnavailableError(ServerError):
-    """The server cannot answer now; later it may."""
+    """The server cannot answer now; the request may be sent again later."""
 
 
-# The outputs of a signature by name, each with one item a text.
+# The outputs of a signature by name, each with one item for each text.
 Columns = Mapping[str, Sequence[Any]]
 
 
@@ -124,7 +124,7 @@ class Rest:
         self._timeout = timeout
 
     def predict(self, texts: Sequence[str]) -> Columns:
-        """Asks once."""
+        """Sends one request, without a retry."""
         body = {
             "signature_name": self._signature,
             "inputs": {"text": [_without_surrogates(text) for text in texts]},
@@ -190,7 +190,7 @@ class Grpc:
         self._request_class = _message_class("PredictRequest")
         spec = {"name": model, "signature_name": signature}
         self._spec = spec if label is None else {**spec, "version_label": label}
-        # An article is larger than gRPC's 4 MB sooner than one thinks, in a batch.
+        # A batch of articles easily exceeds gRPC's default limit of 4 MB.
         unlimited = [(f"grpc.max_{side}_message_length", -1) for side in ("send", "receive")]
         self._call = grpc.insecure_channel(target, options=unlimited).unary_unary(
             "/tensorflow.serving.PredictionService/Predict",
@@ -240,7 +240,7 @@ _FLOAT, _INT32, _STRING = 1, 3, 7  # tensorflow/core/framework/types.proto
 
 @functools.lru_cache(maxsize=1)
 def _message_pool() -> Any:
-    """The messages in a pool of their own, where they meet no others of these names."""
+    """Makes the messages in a separate pool, where their names cannot clash."""
     from google.protobuf import descriptor_pb2, descriptor_pool
 
     file = descriptor_pb2.FileDescriptorProto(name="bioner", package="bioner", syntax="proto3")
@@ -286,7 +286,7 @@ def _to_rows(tensor: Any) -> list[Any]:
         code, given = ("f", tensor.float_val) if tensor.dtype == _FLOAT else ("i", tensor.int_val)
         values = array.array(code, tensor.tensor_content).tolist() or list(given)
         default = 0
-    # A tensor may leave out the repetitions of its last value.
+    # A tensor may omit repetitions of its last value.
     values += (values[-1:] or [default]) * (size - len(values))
     if len(shape) == 1:
         return values
@@ -322,7 +322,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     transport = Rest(options.rest, *settings) if options.rest else Grpc(options.grpc, *settings)
     client = Client(transport, options.batch_size, options.retries)
     lines = (line.rstrip(b"\r\n").decode("utf-8", "replace") for line in sys.stdin.buffer)
-    # Of each text one copy goes out and one is printed beside its answer.
+    # One copy of each text is sent, the other is printed beside its answer.
     sent, kept = itertools.tee(lines)
     try:
         for text, entities in zip(kept, client.tag(sent)):

@@ -21,31 +21,33 @@ VERSION = flags.DEFINE_integer(
 KEEP_VERSIONS = flags.DEFINE_integer(
     "keep_versions",
     None,
-    "Remove older exports from the directory of versions, but for so many of the newest; by "
-    "default all stay.",
+    "Keep only this many of the newest exports in the directory of versions; by default all stay.",
     lower_bound=1,
 )
 PRECISION = flags.DEFINE_enum(
     "precision",
     None,
     PRECISIONS,
-    "Of the Bi-LSTMs' matmuls in the export; by default the one that the run was trained with.",
+    "Precision of the Bi-LSTMs' matmuls in the export; by default the one of the training.",
 )
 
 
 def main(argv: list[str]) -> None:
-    """Exports."""
+    """Exports the run that the flags describe; prints the directories written and removed."""
     del argv
     from bioner_tf.machine import use_threads
     from bioner_tf.serving.versions import prune_versions
     from bioner_tf.training.trained_run import export_run, load_run
 
     if VERSION.value is not None and KEEP_VERSIONS.value is not None:
-        raise UsageError("--keep_versions goes by number: leave --version out, or that")
+        raise UsageError(
+            "--keep_versions: expected no --version beside it, because the highest numbers are "
+            "kept; leave out one of the two"
+        )
     use_threads()
     run = load_run(RUN_DIR.value, PRECISION.value)
     export_dir = Path(EXPORT_DIR.value or run.directory.exports)
-    # What is served already must not change under its number.
+    # A version that may be served already must not change.
     if VERSION.value is not None and (export_dir / str(VERSION.value)).exists():
         raise UsageError(
             f"{export_dir}: version {VERSION.value} is there already; remove it, or leave "

@@ -1,4 +1,4 @@
-"""What can be asked of a linear-chain CRF, whatever made its scores.
+"""Decoding and probabilities of a linear-chain CRF, for scores of any origin.
 
 Every CRF of the project comes down to one tensor, its *potentials*,
 ``float (batch, time, num_tags, num_tags)``: ``potentials[b, t, i, j]`` is the score, in nats, of
@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-# Finite, so that no inf - inf can arise; and so low that, in either precision, its exponential
-# is zero beside any real score.
+# Finite, so that inf - inf cannot occur, and so low that its exponential is zero in float32 and
+# float64.
 FORBIDDEN = -1e9
 
 
@@ -155,7 +155,7 @@ def token_marginals(chain: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         t: tf.Tensor, marginal: tf.Tensor, marginals: tf.TensorArray
     ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
         marginal = tf.linalg.matvec(step_at.read(t), marginal, transpose_a=True)
-        # Rounding would add up over a long sentence, to probabilities above one.
+        # Otherwise rounding errors add up over a long sentence, to probabilities above one.
         marginal /= tf.reduce_sum(marginal, axis=-1, keepdims=True)
         return t + 1, marginal, marginals.write(t, marginal)
 
@@ -275,7 +275,7 @@ def entity_scores(
     begins_flat = tf.reshape(begins, [-1])
     entities = tf.cumsum(tf.cast(begins_flat, tf.int32))  # (batch * time,), from 1
     sums = tf.math.segment_sum(tf.reshape(log_terms, [-1]), entities)
-    # Rounding may leave a certain entity a hair above one.
+    # Rounding may give a little more than one.
     scores = tf.minimum(tf.exp(tf.gather(sums, entities)), tf.ones([], chain.dtype))
     return tf.reshape(tf.where(begins_flat, scores, tf.zeros_like(scores)), shape)
 

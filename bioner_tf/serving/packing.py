@@ -1,9 +1,9 @@
-"""Functions of tensors whose weights lie one behind the other in a single variable.
+"""Packs the weights of functions into a single variable.
 
-A saved graph hands every variable that a function reads through each function around it, at about a
-hundred bytes a time: dozens of variables and a dozen signatures make megabytes. Packed, functions
-read slices of one vector instead. The numbers are the same, hence the results; and no slice is
-copied, for each starts where TensorFlow may share the vector's memory.
+In a saved graph, every variable that a function reads is an argument of each function that calls
+it, at about a hundred bytes each: dozens of variables and a dozen signatures make megabytes. Packed
+functions read slices of one vector instead. The results are the same. No slice is copied, because
+each starts at an address at which TensorFlow can share the vector's memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
-# TensorFlow shares the memory of a slice that is aligned as it aligns tensors: at 64 bytes.
+# TensorFlow shares the memory of a slice if it is aligned like a tensor: to 64 bytes.
 _ALIGNED_VALUES = 16  # of float32
 
 
@@ -24,15 +24,15 @@ class TracedFunction:
     """A function as a graph.
 
     Args:
-        function: Of tensors; may read variables, and changes none.
+        function: A function of tensors that may read variables and changes none.
         signature: The ``tf.TensorSpec`` of each of its arguments, nested as these are.
 
     Attributes:
         concrete: The function, traced.
         graph_def: Its graph.
-        variables: Those that it reads, in an order that another process repeats.
+        variables: The variables that it reads, in the same order in every process.
         reads: By the name of a node that reads a variable as a whole, the variable.
-        looked_up: The variables that a node wants otherwise: to look rows up, or for a loop.
+        looked_up: The variables that are used in other ways: to look up rows, or in a loop.
     """
 
     def __init__(self, function: Callable[..., Any], signature: Sequence[Any]):
@@ -63,13 +63,13 @@ class TracedFunction:
 
     @property
     def captured(self) -> dict[str, tf.Tensor]:
-        """By the name of the node that stands for it, what the function takes from outside."""
+        """The tensors that the function takes from outside, by the names of their nodes."""
         names = [tensor.op.name for tensor in self.concrete.inputs]
         return dict(zip(names[len(self.arguments) :], self.concrete.captured_inputs))
 
 
 class PackedWeights(tf.Module):
-    """The weights of functions: what is read as a whole in one vector, the others as they are.
+    """The weights of functions: variables that are read as a whole are packed, the others are not.
 
     Args:
         functions: All that are going to be bound.
@@ -116,7 +116,7 @@ class PackedWeights(tf.Module):
         def run(*arguments: Any) -> Any:
             flat = map(tf.convert_to_tensor, tf.nest.flatten(arguments))
             values = dict(zip(function.arguments, flat))
-            # Into the graph at hand, as far as it is still wanted.
+            # Bring captured tensors into the current graph if a node still uses them.
             values.update((n, tf.identity(v)) for n, v in function.captured.items() if n in used)
             vector = self.vector.read_value()
             values.update((name, self._slice(vector, v)) for name, v in reads.items())

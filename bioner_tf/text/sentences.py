@@ -3,11 +3,11 @@
 Between two tokens with white space between them a sentence ends
 
 1. at a blank line, always;
-2. at ``.``, ``!`` or ``?`` (closing quotes or brackets may cling to it), if the next word looks
+2. at ``.``, ``!`` or ``?`` (closing quotes or brackets may follow it), if the next word looks
    like a beginning: it starts with a capital, a digit, a letter of a script without case, a Greek
    letter or an opening quote or bracket, or it has a capital or digit further on (``mRNA``,
    ``p53``); or if a line ends there;
-3. but at a ``.`` after a short form only if the next word is one that opens sentences and is no
+3. at a ``.`` after a short form only if the next word is one that opens sentences and is no
    name (``shown in B. We found``). Short forms are the field's abbreviations (``Fig.``, ``al.``,
    ``J. Biol. Chem.``) and single letters (``E. coli``, ``J. Smith``, ``e.g.``,
    ``S. Typhimurium``). Some are as likely to be a sentence's last word; after these, any word
@@ -36,10 +36,10 @@ _LINE_BREAKS = "\n\v\f\r\x85\u2028\u2029"
 _TERMINATORS = ".!?"
 _CLOSING = "\"'\u2019\u201d\u00bb)]}"
 _OPENING = "\"'\u2018\u201c\u00ab([{"
-# The most closing characters that may cling to a terminator: a quote and a bracket or two.
+# At most so many closing characters belong to a terminator: a quote and a bracket or two.
 _MOST_CLOSING = 3
 
-# What stands before a full stop that may end no sentence, in any case of letters ...
+# Short forms before a full stop that need not end a sentence, in upper or lower case ...
 _ABBREVIATION = (
     "(?i:"
     # references and the literature
@@ -52,15 +52,15 @@ _ABBREVIATION = (
     "drs?|profs?|mrs?|jr|sr|dept|univ|"
     # measures
     "avg|max|min|temp|conc|wt|mol)"
-    # ... and what is something else in capitals: multiple sclerosis, cardiac output, ...
+    # ... and short forms that mean something else in capitals: multiple sclerosis, cardiac output
     "|[cp]v|bv|sv|[Ss]t|Ms|Co|Med"
 )
 
-# The same, but a word with a capital begins a sentence: on Jun. 12; but Fos and Jun. They bind.
+# Short forms after which a capital begins a sentence: "on Jun. 12", but "Fos and Jun. They bind".
 _WEAK_ABBREVIATION = "(?i:jan|feb|mar|apr|jun|jul|aug|sept?|oct|dec|etc|inc|ltd|corp)"
 # Likewise behind a number or a slash: for 30 min. RNA was; at 6 h. Rats; ml/min. Serum.
 _UNIT = "[a-z]|C|min|mins|hrs?|secs?|wks?|mos?|yrs?"
-# And any single letter behind one of these, of which there are several with letters for names.
+# The same for a single letter after one of these words, whose kinds have letters as names.
 _LETTERED = (
     "(?i:alpha|beta|gamma|delta|kappa|lambda|degrees?|kinases?|(apo)?(lipo)?proteins?|factors?|"
     "vitamins?|hepatitis|influenza|groups?|class|grades?|stages?|phases?|panels?|"
@@ -112,7 +112,7 @@ def split_sentences(tokens: Tokens) -> tf.Tensor:
 
 
 def cut_sentences(begins_sentence: tf.Tensor, max_sentence_tokens: int) -> tf.Tensor:
-    """Cuts what is too long: every sentence into pieces of ``max_sentence_tokens``, from its start.
+    """Cuts every sentence into pieces of at most ``max_sentence_tokens``, from its start.
 
     Args:
         begins_sentence: bool (tokens,), true at the first one.
@@ -176,7 +176,7 @@ def _short_forms(
     asked = shift_left(is_letter, False)
     lettered = joined | shift_right(_matches(forms, _LETTERED, asked), False)
     counted = shift_right((first_class == DIGIT) | (joins & (first == ord("/"))), False)
-    # What stands before a text's first token is another text.
+    # The token before a text's first token belongs to another text.
     weak = ((is_letter & lettered) | _matches(forms, _UNIT, among & counted)) & ~new_text
     strong = (is_letter | _matches(forms, _ABBREVIATION, among)) & ~weak
     return weak | _matches(forms, _WEAK_ABBREVIATION, among), strong

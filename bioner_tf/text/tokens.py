@@ -76,7 +76,7 @@ def tokenise(texts: tf.Tensor) -> Tokens:
     )
 
 
-# A function by itself, so that a graph which needs it in several places holds it once.
+# A separate function, so that a graph that calls it in several places holds it once.
 @tf.function(
     input_signature=[
         tf.TensorSpec([None], tf.int32),
@@ -98,7 +98,7 @@ def encode(code_points: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor) -> tf.Ten
     stretches = tf.ragged.range(starts, ends)
     characters = stretches.with_values(tf.gather(code_points, stretches.values))
     # tf.strings.unicode_encode writes U+FFFD for the 66 "noncharacters", which text may hold.
-    # They are so rare that spelling out every character is left to the texts that have one.
+    # They are rare, so every character is written by itself only where a text has one.
     is_noncharacter = _is_noncharacter(characters.values)
     return tf.cond(
         tf.reduce_any(is_noncharacter),
@@ -108,18 +108,18 @@ def encode(code_points: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor) -> tf.Ten
 
 
 def shift_right(values: tf.Tensor, first: object) -> tf.Tensor:
-    """Each place gets the value of the place before it, the first one ``first``."""
+    """Moves every value one place to the right; the first place gets ``first``."""
     return tf.concat([[tf.cast(first, values.dtype)], values], axis=0)[:-1]
 
 
 def shift_left(values: tf.Tensor, last: object) -> tf.Tensor:
-    """Each place gets the value of the place behind it, the last one ``last``."""
+    """Moves every value one place to the left; the last place gets ``last``."""
     return tf.concat([values, [tf.cast(last, values.dtype)]], axis=0)[1:]
 
 
 @functools.lru_cache(maxsize=1)
 def _class_table() -> tuple[np.ndarray, np.ndarray]:
-    """The class of every code point, as the code points at which it changes and the class there."""
+    """Returns the code points at which the class of characters changes, and the class from there on."""
     characters = [chr(code_point) for code_point in range(sys.maxunicode + 1)]
 
     def holds(predicate: object) -> np.ndarray:

@@ -98,7 +98,7 @@ static int compare(const void *left, const void *right) {
   return (a > b) - (a < b);
 }
 
-/* Lets all callers call for so many seconds, and prints what came of it. */
+/* Runs all callers for so many seconds and prints the rates and latencies. */
 static void measure(Caller *callers, size_t count, double seconds) {
   pthread_t *threads = allocate(count, sizeof *threads);
   double begin = now();

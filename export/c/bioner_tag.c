@@ -24,7 +24,7 @@ static const char WARMUP_FLAG[] = "--warmup";
 enum { LOG_PREDICT_LOG = 6, PREDICT_LOG_REQUEST = 1 };
 enum { REQUEST_MODEL_SPEC = 1, REQUEST_INPUTS = 2, MODEL_SPEC_SIGNATURE = 3 };
 enum { MAP_KEY = 1, MAP_VALUE = 2 };
-/* And of tensorflow/core/framework/{tensor,tensor_shape}.proto. */
+/* Field numbers of tensorflow/core/framework/{tensor,tensor_shape}.proto. */
 enum { TENSOR_DTYPE = 1, TENSOR_SHAPE = 2, TENSOR_CONTENT = 4, TENSOR_INTS = 7, TENSOR_STRINGS = 8 };
 enum { SHAPE_DIM = 2, DIM_SIZE = 1 };
 
@@ -94,7 +94,7 @@ static void tag_lines(const Model *model, const Signature *signature) {
   free(line);
 }
 
-/* Makes the tensor that a TensorProto describes; those of warm-up requests are all alike. */
+/* Makes the tensor that a TensorProto describes; it handles the kinds that warm-up requests have. */
 static TF_Tensor *to_tensor(Bytes proto) {
   Bytes shape = payload_of(proto, TENSOR_SHAPE), content = payload_of(proto, TENSOR_CONTENT);
   int64_t dims[MAX_RANK];

@@ -158,7 +158,7 @@ TF_Tensor *string_tensor(const Bytes *strings, const int64_t *dims, int rank) {
 }
 
 void free_string_tensor(TF_Tensor *tensor) {
-  /* TensorFlow frees the slots that we allocated, not what long strings keep outside of them. */
+  /* TensorFlow frees our array of strings, but not the memory that long strings allocated. */
   TF_TString *slots = TF_TensorData(tensor);
   for (int64_t i = TF_TensorElementCount(tensor); i > 0; --i) TF_StringDealloc(&slots[i - 1]);
   TF_DeleteTensor(tensor);

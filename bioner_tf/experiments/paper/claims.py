@@ -47,7 +47,7 @@ class Claim:
     test: Callable[[Results, str], bool]
 
     def verdict(self, results: Results, main: str) -> str:
-        """``HOLDS``, ``FAILS`` or ``NOT_RUN``; "" of a corpus that it is not made about."""
+        """Returns ``HOLDS``, ``FAILS`` or ``NOT_RUN``; "" for a corpus that it is not about."""
         if main not in self.mains:
             return ""
         try:
@@ -95,7 +95,7 @@ def _varies_most(results: Results, main: str) -> bool:
 
 
 def _unrelated_to_size(results: Results, main: str) -> bool:
-    """No perfect rank correlation: the only one of five pairs that is significant at 5 %."""
+    """The rank correlation is not perfect: with five pairs, only that is significant at 5 %."""
     by_size = sorted(AUXILIARIES, key=lambda each: results.training_sentences(main, each))
     scores = [results.f1(_CS, main, auxiliary=each) for each in by_size]
     return scores not in (sorted(scores), sorted(scores, reverse=True))

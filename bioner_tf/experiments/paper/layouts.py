@@ -17,7 +17,7 @@ METRICS = {"precision": "P", "recall": "R", "f1": "F1"}
 _MISSING = "–"
 _LEVEL = 0.05
 _STM, _CS = "single_task", "cross_sharing"
-# A table with fewer cells than this says nothing that the tables of all runs do not.
+# A smaller table would only repeat the tables of all runs.
 _FEWEST_CELLS = 2
 
 
@@ -69,7 +69,7 @@ class _Grid:
         self._rows.append([*labels, *row])
 
     def blocks(self) -> list[Block]:
-        """The table and its tests; nothing where it would be all but empty."""
+        """Returns the table and its tests; nothing where the table would be nearly empty."""
         if self._cells < _FEWEST_CELLS:
             return []
         alignment = [LEFT] * self._labels + [RIGHT] * (len(self._header) - self._labels)
@@ -195,7 +195,7 @@ def _table_7(results: Results) -> list[Block]:
 def _alpha_beta(results: Results) -> list[Block]:
     pairs = [p.corpora for p in results.groups if p.weights and len(p.corpora) == 2]
     blocks: list[Block] = []
-    # Weights that are chosen on test would tell nothing about test.
+    # Weights must not be chosen on the test split.
     adversarial = [group for place, group in results.groups.items() if place.weights]
     split = "devel" if all(group.has("devel") for group in adversarial) else "test"
     for main, auxiliary in dict.fromkeys(pairs):

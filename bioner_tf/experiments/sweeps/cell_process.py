@@ -20,7 +20,7 @@ LOG_FILE = "console.log"
 LOCK_FILE = "sweep.lock"
 _TRAINER_MODULE = "bioner_tf.cli.train"
 TRAINER = (sys.executable, "-m", _TRAINER_MODULE)
-# The same, but it dies with whoever holds its stdin.
+# The same, but it is killed when the process that holds its stdin ends.
 TETHERED_TRAINER = (sys.executable, "-m", "bioner_tf.experiments.sweeps.tether", _TRAINER_MODULE)
 
 _GRACE_SECONDS = 10.0
