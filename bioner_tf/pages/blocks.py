@@ -33,7 +33,7 @@ class Paragraph:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table; ``alignment`` is ``LEFT`` or ``RIGHT`` of each column."""
+    """A table; ``alignment`` holds ``LEFT`` or ``RIGHT`` for each column."""
 
     kind: ClassVar[str] = "table"
     header: Sequence[str]
@@ -60,7 +60,7 @@ class Picture:
 
     @property
     def svg_element(self) -> str:
-        """The SVG without the declarations before its element, which only a file needs."""
+        """The SVG element alone, without the XML declarations before it."""
         return self.svg[self.svg.index("<svg") :]
 
 
@@ -72,7 +72,7 @@ def to_markdown(blocks: Iterable[Block], pictures: str = "") -> str:
 
     Args:
         blocks: The page.
-        pictures: The directory of the pictures' files, as the page sees it.
+        pictures: The directory of the picture files, relative to the page.
 
     Returns:
         The page, with a newline at its end.
@@ -93,12 +93,12 @@ def _block_to_markdown(block: Block, pictures: str) -> str:
 def markdown_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], alignment: Sequence[str]
 ) -> str:
-    """Lays a table out so that it can be read as plain text, too.
+    """Writes a Markdown table that is also readable as plain text.
 
     Args:
-        header: The columns' names.
-        rows: As many cells each; a vertical bar in one is escaped.
-        alignment: ``LEFT`` or ``RIGHT`` of each column.
+        header: The names of the columns.
+        rows: One cell per column; vertical bars are escaped.
+        alignment: ``LEFT`` or ``RIGHT`` for each column.
 
     Returns:
         The table, without a newline at its end.
@@ -116,7 +116,7 @@ def markdown_table(
 def plain_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], alignment: Sequence[str]
 ) -> str:
-    """Lays a table out for a terminal; the arguments are those of ``markdown_table``."""
+    """Writes a table for the terminal; arguments as for ``markdown_table``."""
     lines = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join("  ".join(_pad(line, widths, alignment)).rstrip() for line in lines)
@@ -130,7 +130,7 @@ def _pad(line: Sequence[str], widths: Sequence[int], alignment: Sequence[str]) -
 
 
 def csv_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Writes a table as CSV, one line a row; None becomes an empty cell."""
+    """Writes a table as CSV, one line per row; None becomes an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -1,4 +1,4 @@
-"""HTML pages in one file that refers to nothing outside, from the Jinja2 templates beside this."""
+"""Self-contained HTML pages, made with the Jinja2 templates of this folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bioner_tf.pages.blocks import Block
 
 
 def to_html(blocks: Iterable[Block], title: str) -> str:
-    """Writes a page as HTML; ``title`` is what the browser shows above it."""
+    """Writes a page as HTML; ``title`` is shown by the browser."""
     return render("page.html", title=title, blocks=list(blocks))
 
 
@@ -23,7 +23,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def _inline(text: str) -> markupsafe.Markup:
-    """Text with the Markdown marks ``**bold**`` and `` `code` ``."""
+    """Converts ``**bold**`` and `` `code` `` from Markdown to HTML."""
     escaped = re.sub(r"`([^`]*)`", r"<code>\1</code>", str(markupsafe.escape(text)))
     return markupsafe.Markup(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped))
 

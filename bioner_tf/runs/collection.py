@@ -1,4 +1,4 @@
-"""Reads what ``bioner-train`` has left in the run directories below a directory."""
+"""Reads all run directories of ``bioner-train`` below a directory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bioner_tf.runs.directory import CONFIG_FILE, RunDirectory
 from bioner_tf.runs.history import read_history
 from bioner_tf.runs.report import read_fingerprints, read_report
 
-# bioner-sweep leaves it where a run failed.
+# Written by bioner-sweep when a run failed.
 FAILURE_FILE = "failure.json"
 
 
@@ -25,12 +25,12 @@ class Run:
     """A run as its directory records it.
 
     Attributes:
-        name: Its directory below the one that was searched, with slashes.
-        path: Its directory.
-        config: Its settings.
-        report: Its outcome; empty while there is none.
-        history: One record an epoch.
-        fingerprints: Of each corpus and split that it read; empty where that was not recorded.
+        name: The path of its directory, relative to the searched one, with slashes.
+        path: The run directory.
+        config: The settings.
+        report: The content of ``report.json``; empty if there is none yet.
+        history: One record per epoch.
+        fingerprints: The fingerprints by corpus and split; empty if they were not recorded.
     """
 
     name: str
@@ -47,8 +47,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether it has an outcome, of as many epochs as its settings ask for."""
-        # A run that goes on with more epochs has an old report for as long as it lasts.
+        """Whether it has a report on as many epochs as its settings ask for."""
+        # A run that is continued with more epochs keeps its old report until it has finished.
         epochs = self.report.get("epochs", len(self.history))
         return bool(self.report) and epochs == self.config.training.epochs
 
@@ -58,7 +58,7 @@ class Run:
         return int(self.report["parameters"]["rest"])
 
     def scores(self, split: str = "test") -> Mapping[str, Any] | None:
-        """The main corpus's scores on a split, fractions in [0, 1]; None where there are none."""
+        """Returns the main corpus's scores on a split, in [0, 1]; None if there are none."""
         scores: Mapping[str, Any] = self.report.get("scores", {})
         return scores.get(self.main, {}).get(split)
 
@@ -68,9 +68,9 @@ class Collection:
     """The runs below a directory.
 
     Attributes:
-        runs: By name.
-        unreadable: What is wrong with the directories that look like runs and are none, by name.
-        failed: The errors of those whose last start failed, by name.
+        runs: The runs, sorted by name.
+        unreadable: The error of each run directory that cannot be read, by name.
+        failed: The error of each run whose last start failed, by name.
     """
 
     runs: tuple[Run, ...]
@@ -96,7 +96,7 @@ def collect_runs(sweep_dir: PathLike) -> Collection:
             if (directory / CONFIG_FILE).exists():
                 runs.append(read_run(directory, name))
         except (BionerError, OSError) as error:
-            # A message names the file, whose place on this machine is of no use to a reader.
+            # Keep the file's name; its path on this machine does not help a reader of the report.
             unreadable[name] = str(error).replace(f"{directory}{os.sep}", "")
     if not runs and not unreadable and not failed:
         raise BionerError(
@@ -123,7 +123,7 @@ def read_run(directory: PathLike, name: str) -> Run:
 
 
 def read_failure(directory: PathLike) -> str | None:
-    """Why the last start of a run failed, where bioner-sweep has recorded that it did."""
+    """Returns why the last start of a run failed, as bioner-sweep recorded it; else None."""
     path = Path(directory) / FAILURE_FILE
     if not path.exists():
         return None
@@ -136,5 +136,5 @@ def _run_directories(root: Path) -> Iterator[Path]:
     for directory, names, files in os.walk(root):
         if CONFIG_FILE in files or FAILURE_FILE in files:
             yield Path(directory)
-            names.clear()  # what is within a run is part of it
+            names.clear()  # do not search inside a run
         names[:] = sorted(name for name in names if not name.startswith("."))

@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but the seed, taken together."""
+"""Groups of runs that differ only in the seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bioner_tf.runs.collection import Run
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """Some numbers of the same kind, one a seed; at least one."""
+    """The values of one metric, one per seed; at least one."""
 
     values: tuple[float, ...]
 
@@ -26,7 +26,7 @@ class Summary:
 
     @property
     def deviation(self) -> float | None:
-        """Their sample standard deviation; None of a single number."""
+        """Their sample standard deviation; None for a single value."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
     def percent(self) -> str:
@@ -37,13 +37,13 @@ class Summary:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Finished runs with scores that differ in nothing but the seed; at least one, by seed."""
+    """Finished runs with scores that differ only in the seed; at least one, sorted by seed."""
 
     runs: tuple[Run, ...]
 
     @property
     def config(self) -> RunConfig:
-        """The settings, the seed being that of the first run."""
+        """The settings, with the seed of the first run."""
         return self.runs[0].config
 
     @property
@@ -53,7 +53,7 @@ class Group:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds, rising."""
+        """The seeds, in ascending order."""
         return tuple(run.config.training.seed for run in self.runs)
 
     @property
@@ -62,17 +62,17 @@ class Group:
         return self.runs[0].parameters
 
     def has(self, split: str) -> bool:
-        """Whether all runs have scores on a split: always on ``test``."""
+        """Whether all runs have scores on a split; always true for ``test``."""
         return all(run.scores(split) is not None for run in self.runs)
 
     def summary(self, metric: str, split: str = "test") -> Summary:
-        """The main corpus's ``precision``, ``recall`` or ``f1`` on a split, in [0, 1]."""
+        """Returns the main corpus's ``precision``, ``recall`` or ``f1`` on a split, in [0, 1]."""
         scores = (run.scores(split) for run in self.runs)
         return Summary(tuple(score[metric] for score in scores if score is not None))
 
 
 def settings_of(config: RunConfig) -> dict[str, Any]:
-    """A run's settings by flag, without the seed and without places on a machine."""
+    """Returns a run's settings by flag, without the seed and without folders."""
     parts = json.loads(json.dumps(config.to_json())).values()
     settings = {name: value for part in parts for name, value in part.items()}
     del settings["seed"], settings["data_dir"]
@@ -81,13 +81,13 @@ def settings_of(config: RunConfig) -> dict[str, Any]:
 
 
 def default_settings() -> dict[str, Any]:
-    """What ``settings_of`` gives of a run for which nothing but corpora was said."""
+    """Returns the default settings, in the form of ``settings_of``, without corpora."""
     data = DataConfig(data_dir="", corpora=("main", "auxiliary"))
     return {**settings_of(RunConfig(data)), "corpora": []}
 
 
 def format_setting(name: str, value: Any) -> str:
-    """Writes a setting as the flag that makes it, without the dashes."""
+    """Writes a setting as its command-line flag, without the dashes."""
     if isinstance(value, Mapping):
         return " ".join(f"{name}={corpus}:{'+'.join(types)}" for corpus, types in value.items())
     return f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
@@ -97,12 +97,12 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], dict[str, str]]:
     """Groups finished runs that have scores.
 
     Args:
-        runs: Any runs; the others are left out.
+        runs: Any runs; unfinished ones and ones without scores are left out.
 
     Returns:
-        The groups, by main corpus, structure and the rest; and the runs that repeat another's
-        settings and seed, each with the name of the one that is used: the one in the fewest
-        directories (what is put away somewhere below is not preferred), else the first by name.
+        The groups, sorted by main corpus, structure and the rest; and the runs that repeat the
+        settings and seed of another, each with the name of the run used instead. The run with
+        the fewest parent directories is used, then the first by name.
     """
     found: dict[str, dict[int, Run]] = {}
     repeated = {}

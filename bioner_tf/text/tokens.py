@@ -119,7 +119,7 @@ def shift_left(values: tf.Tensor, last: object) -> tf.Tensor:
 
 @functools.lru_cache(maxsize=1)
 def _class_table() -> tuple[np.ndarray, np.ndarray]:
-    """Returns the code points at which the class of characters changes, and the class from there on."""
+    """Returns the code points where the class of characters changes, and the new classes."""
     characters = [chr(code_point) for code_point in range(sys.maxunicode + 1)]
 
     def holds(predicate: object) -> np.ndarray:

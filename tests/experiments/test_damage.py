@@ -1,4 +1,4 @@
-"""Damages run directories at random: a command may say what is wrong, in one line, or go on."""
+"""Damages run directories at random: a command must continue or report it in one line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def intact(tmp_path_factory):
 
 
 def places_in(value):
-    """Every place in a JSON value, as the dict or list that holds it and the key there."""
+    """Yields every place in a JSON value: its dict or list, and the key or index in it."""
     keys = list(value) if isinstance(value, dict) else range(len(value))
     for key in keys:
         yield value, key
@@ -69,7 +69,7 @@ JUNK = st.one_of(
 
 @st.composite
 def damages(draw):
-    """A file and what happens to its content."""
+    """Draws a file and a change to its content."""
     file = draw(st.sampled_from(FILES))
     kind = draw(st.sampled_from(["cut", "flip", "value", "value", "value", "remove"]))
     place = draw(st.integers(0, 10_000))
@@ -121,7 +121,7 @@ def test_no_damage_of_a_run_directory_is_a_traceback(intact, tmp_path, damage, f
         lambda: list_cells(sweep, cells, data, "."),
         lambda: run_cells(sweep, cells, fails, lambda line: None),
     ):
-        # app.run tells either in one line.
+        # app.run reports both errors in one line.
         with contextlib.suppress(BionerError, OSError):
             command()
 

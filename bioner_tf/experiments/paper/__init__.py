@@ -1,1 +1,1 @@
-"""The paper's experiments: its tables, and what its text says about them."""
+"""The paper's tables, and its statements about them."""

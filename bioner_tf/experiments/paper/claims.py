@@ -1,4 +1,4 @@
-"""What the paper's text says about its tables, as statements that results can be held against."""
+"""The paper's statements about its tables, as tests on results."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _STM, _FS, _SP, _ADV, _CS = (
     "adversarial",
     "cross_sharing",
 )
-# How the paper's "marginal", "close" and "a few" are read.
+# Our thresholds for the paper's "marginal", and for "close" and "a few".
 _MARGINAL = 0.005
 _CLOSE = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A statement of the paper about a table.
+    """One statement of the paper about one of its tables.
 
     Attributes:
         table: The table's number.
         text: The statement, in our words.
-        mains: The main corpora that it is made about, each for itself.
-        test: Whether it holds of a main corpus; raises NotRun where a cell is missing.
+        mains: The main corpora that it covers; each is tested separately.
+        test: Tells whether it holds for a main corpus; raises NotRun if a cell is missing.
     """
 
     table: int
@@ -47,7 +47,7 @@ class Claim:
     test: Callable[[Results, str], bool]
 
     def verdict(self, results: Results, main: str) -> str:
-        """Returns ``HOLDS``, ``FAILS`` or ``NOT_RUN``; "" for a corpus that it is not about."""
+        """Returns ``HOLDS``, ``FAILS`` or ``NOT_RUN``; "" for a corpus that it does not cover."""
         if main not in self.mains:
             return ""
         try:
@@ -57,7 +57,7 @@ class Claim:
 
 
 def _above(better: str, worse: str, metric: str = "f1") -> Callable[[Results, str], bool]:
-    """One structure's mean is higher than another's."""
+    """Tests that one structure has a higher mean than another."""
     return lambda results, main: (
         results.summary(metric, better, main).mean > results.summary(metric, worse, main).mean
     )
@@ -70,7 +70,7 @@ def _gains_little(structure: str, base: str) -> Callable[[Results, str], bool]:
 
 
 def _helps(auxiliary: str, helps: bool = True) -> Callable[[Results, str], bool]:
-    """CS-MTM with an auxiliary corpus is above (or below) the single task."""
+    """Tests that CS-MTM with an auxiliary corpus is above (or below) STM."""
     return lambda results, main: (
         (results.f1(_CS, main, auxiliary=auxiliary) > results.f1(_STM, main)) == helps
     )
@@ -95,7 +95,10 @@ def _varies_most(results: Results, main: str) -> bool:
 
 
 def _unrelated_to_size(results: Results, main: str) -> bool:
-    """The rank correlation is not perfect: with five pairs, only that is significant at 5 %."""
+    """Tests that F1 neither only rises nor only falls with the size of the auxiliary corpus.
+
+    With five pairs, only a perfect rank correlation is significant at 5 %.
+    """
     by_size = sorted(AUXILIARIES, key=lambda each: results.training_sentences(main, each))
     scores = [results.f1(_CS, main, auxiliary=each) for each in by_size]
     return scores not in (sorted(scores), sorted(scores, reverse=True))

@@ -1,4 +1,4 @@
-"""The paper's experiments: its corpora and vectors, and the runs that stand for its tables' cells.
+"""The paper's corpora and vectors, and the runs that fill the cells of its tables.
 
 Source: Wang et al., BMC Bioinformatics 2019, 20:427, "Results and discussion".
 """
@@ -18,7 +18,7 @@ from bioner_tf.runs.groups import Group, Summary, settings_of
 
 MAINS = ("BC2GM", "Ex-PTM", "NCBI-disease", "Linnaeus")
 AUXILIARIES = ("JNLPBA", "BioNLP09", "BioNLP11ID", "BioNLP13PC", "BC5CDR")
-# The best partner of each main corpus, by the text on Table 4; Tables 2, 6 and 7 use it.
+# The best partner of each main corpus, from the text on Table 4; Tables 2, 6 and 7 use it.
 BEST_PARTNER = {
     "BC2GM": "JNLPBA",
     "Ex-PTM": "BioNLP09",
@@ -40,7 +40,7 @@ _VECTOR_FILES = {
     "wikipedia-pubmed-and-PMC-w2v": "PMC + PubMed + Wikipedia",
 }
 _TYPE_SUFFIXES = {"Chemical": "chem", "Protein": "ggp", "Organism": "species"}
-# What the paper's tables vary; runs that differ in anything else are not set side by side.
+# The settings that the paper's tables vary. Only runs that agree in all others are compared.
 _VARIED = ("structure", "corpora", "keep_fraction", "vectors", "word_dim", "types", "alpha", "beta")
 _DEFAULTS = TrainingConfig()
 
@@ -50,7 +50,7 @@ class NotRun(Exception):
 
 
 class Place(NamedTuple):
-    """Where a group of runs belongs in the paper's tables."""
+    """The cell of the paper's tables that a group of runs fills."""
 
     structure: str
     corpora: tuple[str, ...]
@@ -64,10 +64,10 @@ class Results:
     """Groups of runs that differ only in what the paper's tables vary.
 
     Attributes:
-        groups: By their places.
-        vectors: The vectors of most of them, which all tables but Table 7 use.
-        settings: The settings that all share and that are not the default, by flag.
-        left_out: One sentence for each group whose place in the tables another group has.
+        groups: The groups by place.
+        vectors: The most common vectors; all tables except Table 7 use them.
+        settings: The common settings that differ from the default, by flag.
+        left_out: One sentence for each group whose place is taken by another group.
     """
 
     groups: Mapping[Place, Group]
@@ -84,14 +84,14 @@ class Results:
         vectors: str | None = None,
         weights: tuple[float, float] = (_DEFAULTS.alpha, _DEFAULTS.beta),
     ) -> Group | None:
-        """Finds a cell's runs.
+        """Finds the runs of a cell; None if there are none.
 
         Args:
             structure: The structure.
             main: The main corpus, by the paper's name.
             auxiliary: The auxiliary corpus; by default the main corpus's best partner.
-            fraction: Share of the training sentences.
-            vectors: The paper's name of the vectors; by default those of most runs.
+            fraction: Share of the training sentences, in (0, 1].
+            vectors: The paper's name of the vectors; by default ``self.vectors``.
             weights: Alpha and beta of the adversarial structure.
         """
         single = structure == "single_task"
@@ -105,18 +105,18 @@ class Results:
         return self.groups.get(place)
 
     def summary(self, metric: str, structure: str, main: str, **where: object) -> Summary:
-        """The scores of a cell; ``where`` as for ``find``.
+        """Returns the scores of a cell; ``where`` as for ``find``.
 
         Raises:
-            NotRun: It has none.
+            NotRun: The cell has no runs.
         """
         return self._group(structure, main, **where).summary(metric)
 
     def f1(self, structure: str, main: str, **where: object) -> float:
-        """The mean F1 of a cell; ``where`` as for ``find``.
+        """Returns the mean F1 of a cell, in [0, 1]; ``where`` as for ``find``.
 
         Raises:
-            NotRun: It has none.
+            NotRun: The cell has no runs.
         """
         return self.summary("f1", structure, main, **where).mean
 
@@ -145,7 +145,7 @@ class Results:
 
 
 def corpus_name(name: str, types: Iterable[str] = ()) -> str:
-    """The paper's name of a corpus that is kept to some types, or its own where it has none."""
+    """Returns the paper's name of a corpus and the kept types; unknown names stay as they are."""
     name = name[: -len("-IOB")] if name.endswith("-IOB") else name
     known = {each.casefold(): each for each in (*MAINS, *AUXILIARIES, *ONE_TYPE)}
     name = known.get(name.casefold(), name)
@@ -156,13 +156,13 @@ def corpus_name(name: str, types: Iterable[str] = ()) -> str:
 
 
 def vectors_name(file: str) -> str:
-    """The paper's name of a file of vectors, or the file's own without its ending."""
+    """Returns the paper's name of a file of vectors, or the file's name without its ending."""
     stem = re.sub(r"(\.(txt|bin|vec|gz))+$", "", Path(file).name)
     return _VECTOR_FILES.get(stem, stem)
 
 
 def place_of(group: Group) -> Place:
-    """Where a group belongs."""
+    """Returns the place of a group in the paper's tables."""
     config = group.config
     weights = (config.training.alpha, config.training.beta)
     return Place(
@@ -175,11 +175,11 @@ def place_of(group: Group) -> Place:
 
 
 def arrange(groups: Iterable[Group], defaults: Mapping[str, object]) -> list[Results]:
-    """Sorts groups into results that may be set side by side, those of the most runs first.
+    """Sorts groups into comparable results, those with the most runs first.
 
     Args:
-        groups: Of finished runs.
-        defaults: The settings that need not be told.
+        groups: Groups of finished runs.
+        defaults: The default settings, by flag; the results do not list them.
     """
     protocols: dict[str, list[Group]] = {}
     for group in groups:
@@ -195,10 +195,10 @@ def arrange(groups: Iterable[Group], defaults: Mapping[str, object]) -> list[Res
 
 
 def _assign_places(groups: Iterable[Group]) -> tuple[dict[Place, Group], tuple[str, ...]]:
-    """Gives each place to one group: the corpora as they are come before those cut by ``types``.
+    """Gives each place to one group; groups without ``types`` take precedence.
 
     Returns:
-        The groups by place, and a sentence for each group that found its place taken.
+        The groups by place, and a sentence for each group whose place was taken.
     """
     places: dict[Place, Group] = {}
     left_out = []

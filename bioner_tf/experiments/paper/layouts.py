@@ -1,4 +1,4 @@
-"""The paper's tables in the paper's layout, filled with the runs that there are."""
+"""The paper's tables in the paper's layout, filled with our runs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ METRICS = {"precision": "P", "recall": "R", "f1": "F1"}
 _MISSING = "–"
 _LEVEL = 0.05
 _STM, _CS = "single_task", "cross_sharing"
-# A smaller table would only repeat the tables of all runs.
+# Smaller tables are left out: the tables of all runs show the same.
 _FEWEST_CELLS = 2
 
 
 class _Grid:
-    """A table in the making: rows of groups of runs.
+    """Builds a table whose cells are groups of runs.
 
     Args:
-        header: The names of the columns, those of the row's labels first.
-        labels: How many columns are labels.
+        header: The names of the columns, label columns first.
+        labels: The number of label columns.
     """
 
     def __init__(self, header: list[str], labels: int):
@@ -48,12 +48,12 @@ class _Grid:
         """Adds a row.
 
         Args:
-            labels: Its labels.
-            groups: A group a column; None where nothing was run.
-            metric: The metric that it shows; the best F1 is bold.
-            base: The single task, against which up and down are told.
-            names: What the groups are called where their difference to ``base`` is tested.
-            split: The split that is scored.
+            labels: The labels of the row.
+            groups: One group per column; None where nothing was run.
+            metric: The metric to show; the best F1 is bold.
+            base: The single task; arrows show which groups are above and below it.
+            names: The groups' names in the tests against ``base``; None: no tests.
+            split: The scored split.
         """
         means = [group.summary(metric, split).mean for group in groups if group]
         best = max(means) if metric == "f1" and len(means) > 1 else None
@@ -64,12 +64,12 @@ class _Grid:
                 found = _compare(group, base)
                 if found is not None:
                     self._pairs[names[column]] = found
-        # The three metrics of a cell are one cell.
+        # Precision, recall and F1 together count as one cell.
         self._cells += len(means) if metric == "f1" else 0
         self._rows.append([*labels, *row])
 
     def blocks(self) -> list[Block]:
-        """Returns the table and its tests; nothing where the table would be nearly empty."""
+        """Returns the table and its tests; nothing if it has fewer than ``_FEWEST_CELLS`` cells."""
         if self._cells < _FEWEST_CELLS:
             return []
         alignment = [LEFT] * self._labels + [RIGHT] * (len(self._header) - self._labels)
@@ -151,7 +151,7 @@ def _by_auxiliary(results: Results, auxiliaries: tuple[str, ...]) -> list[Block]
         groups = [results.find(_CS, main, auxiliary=each) for each in auxiliaries]
         names = ["", *(f"{main} + {each}" for each in auxiliaries)]
         grid.add([main], [base, *groups], base=base, names=names)
-    # The single task stands in other tables.
+    # A table with the single task alone would repeat other tables.
     has_any = any(results.find(_CS, main, auxiliary=each) for main in MAINS for each in auxiliaries)
     return grid.blocks() if has_any else []
 
@@ -195,7 +195,7 @@ def _table_7(results: Results) -> list[Block]:
 def _alpha_beta(results: Results) -> list[Block]:
     pairs = [p.corpora for p in results.groups if p.weights and len(p.corpora) == 2]
     blocks: list[Block] = []
-    # Weights must not be chosen on the test split.
+    # Weights must not be chosen on the test split, unless there are no devel scores.
     adversarial = [group for place, group in results.groups.items() if place.weights]
     split = "devel" if all(group.has("devel") for group in adversarial) else "test"
     for main, auxiliary in dict.fromkeys(pairs):
@@ -228,14 +228,14 @@ _LAYOUTS: dict[int, tuple[str, Callable[[Results], list[Block]]]] = {
 
 
 def paper_tables(results: Results) -> dict[int, list[Block]]:
-    """Lays out the tables for which something was run.
+    """Lays out the tables for which there are runs.
 
     Args:
-        results: Runs that may be set side by side.
+        results: Comparable runs.
 
     Returns:
-        By the table's number its heading, itself, and what the paper says about it; 0 is the
-        adversarial model's search over its weights, which has no table in the paper.
+        By the number of the table: heading, table and the paper's statements. Number 0 is the
+        search for the adversarial model's weights, which has no table in the paper.
     """
     laid_out: dict[int, list[Block]] = {}
     for number, (title, layout) in _LAYOUTS.items():

@@ -116,7 +116,7 @@ def _agreement(
 
 
 def _entity_rates(sentences: Sequence[Sentence], place: int) -> Callable[[str], float]:
-    """How often a token is in an entity, by the word at a place beside it; smoothed."""
+    """Returns the smoothed rate at which tokens are in an entity, by the word beside them."""
     seen: collections.Counter[str] = collections.Counter()
     inside: collections.Counter[str] = collections.Counter()
     for sentence in sentences:

@@ -18,7 +18,7 @@ from bioner_tf.runs.collection import Run, collect_runs
 from bioner_tf.runs.groups import default_settings, group_runs
 from bioner_tf.scoring.statistics import rank_correlation
 
-# With fewer partners a rank correlation is 1 or -1 at best, whatever the ranking is worth.
+# With fewer partners, the rank correlation can only be 1 or -1, even by chance.
 _FEW = 3
 
 
@@ -31,7 +31,7 @@ class Ranking:
         found: The indicators of each candidate.
         scores: The score of each candidate, the best first.
         measured: The test F1 of the candidates that were trained with, fractions in [0, 1].
-        sweep_dir: Where the trained taggers were looked for; None if nowhere.
+        sweep_dir: Where trained taggers were searched; None: not at all.
     """
 
     main: str
@@ -113,8 +113,8 @@ def rank(found: Mapping[str, Indicators]) -> dict[str, float]:
         found: The indicators of each, for one main corpus.
 
     Returns:
-        By candidate, best first, the mean over the indicators of how many standard deviations it
-        is above the candidates' average; 0 for a single one.
+        By candidate, best first: how many standard deviations it is above the average of the
+        candidates, as the mean over the indicators; 0 for a single candidate.
     """
     values = np.array([dataclasses.astuple(each) for each in found.values()], np.float64)
     spread = values.std(axis=0)
@@ -127,12 +127,12 @@ def measured_scores(runs: Iterable[Run], main: str, candidates: Iterable[str]) -
     """Looks up the test F1 of trained CS-MTM taggers.
 
     Args:
-        runs: The runs of a sweep; of runs with different settings the largest set counts.
+        runs: The runs of a sweep; only the largest set of comparable runs is used.
         main: The main corpus.
         candidates: The auxiliary corpora.
 
     Returns:
-        By candidate the mean F1 over the seeds, a fraction; without those that were not run.
+        The mean F1 over the seeds, in [0, 1], of each candidate that was run.
     """
     groups, _ = group_runs(runs)
     arranged = arrange(groups, default_settings())

@@ -12,12 +12,12 @@ from bioner_tf.pages.html import render
 
 
 def to_text(comparison: Comparison, kinds: Sequence[str] = KINDS, most: int | None = None) -> str:
-    """Writes the comparison for a terminal: entities stand in brackets, their type behind them.
+    """Writes the comparison for a terminal: entities in brackets, followed by their type.
 
     Args:
         comparison: The comparison.
         kinds: The kinds of mistakes to show.
-        most: At most so many sentences a model.
+        most: Show at most this many sentences per model; None: all.
     """
     parts = [
         f"{comparison.corpus}, {comparison.split}",
@@ -36,7 +36,7 @@ def to_text(comparison: Comparison, kinds: Sequence[str] = KINDS, most: int | No
 
 
 def to_html(comparison: Comparison, kinds: Sequence[str] = KINDS, most: int | None = None) -> str:
-    """Writes the comparison as an HTML page that needs no other file; arguments as above."""
+    """Writes the comparison as a self-contained HTML page; arguments as for ``to_text``."""
     sections = [
         {
             "heading": heading,
@@ -58,7 +58,7 @@ def to_html(comparison: Comparison, kinds: Sequence[str] = KINDS, most: int | No
 def _sections(
     comparison: Comparison, kinds: Sequence[str], most: int | None
 ) -> Iterable[tuple[int, str, list[int]]]:
-    """Which model is wrong, a heading, and the sentences."""
+    """Yields, for each model: its index, a heading, the sentences that only it tags wrong."""
     for wrong in (0, 1):
         cases = comparison.cases(wrong, kinds)
         right = comparison.models[1 - wrong].name
@@ -68,7 +68,7 @@ def _sections(
 
 
 def _views(comparison: Comparison, number: int) -> list[tuple[str, Sequence[str]]]:
-    """A sentence's tags: gold, and of both models."""
+    """Returns the names and tags to show for a sentence: gold, then both models."""
     first, second = comparison.models
     return [
         ("gold", first.sentences[number].gold),
@@ -78,7 +78,7 @@ def _views(comparison: Comparison, number: int) -> list[tuple[str, Sequence[str]
 
 
 def _what(comparison: Comparison, wrong: int, number: int) -> str:
-    """Names the mistakes of a sentence with their words."""
+    """Lists the mistakes in a sentence, each with the words of its entity."""
     tokens = comparison.models[wrong].sentences[number].tokens
     return ", ".join(
         f"{mistake.kind} {' '.join(tokens[span.start : span.end])!r}"

@@ -1,4 +1,4 @@
-"""Compares two models on the same sentences: what one gets right and the other wrong.
+"""Compares two models: which sentences one tags right and the other wrong.
 
 Source: the paper's "Case study" (Table 8), which shows three such sentences.
 """
@@ -23,9 +23,9 @@ class Model:
     """One of the two models.
 
     Attributes:
-        name: What it is called.
-        sentences: The sentences with its predictions.
-        mistakes: Its mistakes in each sentence.
+        name: The name to show.
+        sentences: The sentences with the predictions of this model.
+        mistakes: The mistakes in each sentence.
     """
 
     name: str
@@ -38,9 +38,9 @@ class Comparison:
     """Two models on the same sentences.
 
     Attributes:
-        models: Both.
-        corpus: The corpus.
-        split: The split.
+        models: Both models.
+        corpus: The name of the corpus.
+        split: The name of the split.
     """
 
     models: tuple[Model, Model]
@@ -48,11 +48,11 @@ class Comparison:
     split: str
 
     def cases(self, wrong: int, kinds: Iterable[str] = KINDS) -> list[int]:
-        """The sentences that one model has wrong, in one of some ways, and the other right.
+        """Returns the sentences that one model tags wrong and the other right, by index.
 
         Args:
-            wrong: 0 or 1, the model that has them wrong.
-            kinds: Kinds of mistakes.
+            wrong: 0 or 1: the model that is wrong.
+            kinds: Count only these kinds of mistakes of that model.
         """
         kept = frozenset(kinds)
         theirs, others = self.models[wrong].mistakes, self.models[1 - wrong].mistakes
@@ -68,7 +68,7 @@ def compare(first: str, second: str, corpus: str | None = None, split: str = "te
 
     Args:
         first: A run directory, or a file of predictions.
-        second: Likewise, of the same sentences.
+        second: The same for the second model; it must have the same sentences.
         corpus: The corpus; by default the main one of the first run.
         split: The split.
 
@@ -99,7 +99,7 @@ def _predictions(place: str, corpus: str, split: str) -> Path:
 
 
 def _names(first: str, second: str) -> tuple[str, str]:
-    """What to call two models: by their structures, if these differ, else by their directories."""
+    """Names two models by their structures if these differ, else by their directories."""
     structures = [
         ABBREVIATIONS[read_run(place, "").config.model.structure]
         for place in (first, second)
@@ -112,7 +112,7 @@ def _names(first: str, second: str) -> tuple[str, str]:
 
 
 def overview(comparison: Comparison) -> list[Table]:
-    """Counts the sentences by who has them right, and the mistakes by kind."""
+    """Counts sentences by which models tag them right, and mistakes by kind."""
     models = comparison.models
     wrong = [sum(map(bool, model.mistakes)) for model in models]
     total = len(models[0].sentences)

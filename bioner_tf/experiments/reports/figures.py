@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STM, _CS = "single_task", "cross_sharing"
-# Okabe and Ito's colours, which nearly everybody can tell apart; a marker each besides.
+# A colour and a marker each. Colour-blind people can tell these colours (Okabe and Ito) apart.
 _STYLES = dict(
     zip(
         STRUCTURES,
@@ -35,7 +35,7 @@ _STYLES = dict(
     )
 )
 _DPI = 120
-# The width of the longest entry of a legend.
+# Enough for the longest entry of a legend.
 _LEGEND_ENTRY_INCHES = 1.2
 
 
@@ -45,14 +45,14 @@ def can_draw() -> bool:
 
 
 def draw_pictures(results: Results, prefix: str) -> dict[int, list[Picture]]:
-    """Draws what there are runs for.
+    """Draws all pictures for which there are enough runs.
 
     Args:
-        results: Runs that may be set side by side.
+        results: Comparable runs.
         prefix: The start of the pictures' names.
 
     Returns:
-        By the number of the paper's table that they belong to.
+        The pictures, by the number of the paper's table that they belong to.
     """
     drawn: dict[int, list[Picture]] = {}
     for table, name, text, draw in _PICTURES:
@@ -66,8 +66,8 @@ def _render(figure: Figure, name: str, text: str) -> Picture:
     import matplotlib
 
     svg, png = io.StringIO(), io.BytesIO()
-    # The same ids and no date, so that the same results give the same file; another prefix for
-    # each, as ids must not clash within one page.
+    # Fixed ids and no date: the same results give the same file. The salt differs between
+    # pictures, because ids must be unique within a page.
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(svg, format="svg", metadata={"Date": None})
     figure.savefig(png, format="png", dpi=_DPI)
@@ -82,7 +82,7 @@ def _new_figure(columns: int, width: float = 4.2, height: float = 3.6) -> tuple[
 
 
 def _draw_heat_map(results: Results) -> Figure | None:
-    """Table 4: F1, coloured by the difference to the single task."""
+    """Table 4: F1, coloured by the difference from the single task."""
     groups = [[results.find(_CS, m, auxiliary=a) for a in paper.AUXILIARIES] for m in MAINS]
     bases = [results.find(_STM, main) for main in MAINS]
     gains = np.full((len(MAINS), len(paper.AUXILIARIES)), np.nan)
@@ -111,7 +111,7 @@ def _draw_heat_map(results: Results) -> Figure | None:
 
 
 def _draw_learning_curves(results: Results) -> Figure | None:
-    """Loss, or devel F1 where devel was held out, over the epochs: one panel a main corpus."""
+    """Devel F1 (if devel was held out) or loss over the epochs: one panel per main corpus."""
     mains = _mains_with(lambda main: _structures(results, main))
     if not mains:
         return None
@@ -149,7 +149,7 @@ def _curves(group: Group, key: str) -> np.ndarray:
 
 
 def _draw_sizes(results: Results) -> Figure | None:
-    """F1 against the share of the training sentences: one panel a main corpus."""
+    """F1 against the share of the training sentences: one panel per main corpus."""
     sizes = sorted((1.0, *paper.FRACTIONS))
 
     def points(main: str, structure: str) -> list[tuple[float, Group]]:
@@ -184,7 +184,7 @@ def _draw_sizes(results: Results) -> Figure | None:
 
 
 def _draw_precision_recall(results: Results) -> Figure | None:
-    """Precision against recall of the structures, with lines of equal F1: a panel a main corpus."""
+    """Precision against recall, with lines of equal F1: one panel per main corpus."""
     mains = _mains_with(lambda main: _structures(results, main))
     if not mains:
         return None
@@ -213,7 +213,7 @@ def _draw_precision_recall(results: Results) -> Figure | None:
 
 
 def _draw_equal_f1(axes: Axes) -> None:
-    """Grey lines of equal F1 within the limits of the axes, which stay as they are."""
+    """Draws grey lines of equal F1; keeps the limits of the axes."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     lowest, highest = _f1(left, bottom), _f1(right, top)
     step = next(s for s in (0.2, 0.5, 1, 2, 5, 10, 20) if (highest - lowest) / s <= 6 or s == 20)
@@ -225,7 +225,7 @@ def _draw_equal_f1(axes: Axes) -> None:
         if np.count_nonzero(inside) < len(recall) // 8:
             continue  # only a corner
         axes.plot(recall[inside], precision[inside], color="#bbbbbb", linewidth=0.8, zorder=0)
-        # Within the panel, a little before the line leaves it.
+        # Put the label inside the panel, near the end of the line.
         places = np.flatnonzero(inside)
         at = places[int(0.9 * (len(places) - 1))]
         axes.text(recall[at], precision[at], f"F1 {f1:g}", color="#888888", fontsize=7, ha="right")
@@ -238,7 +238,7 @@ def _f1(recall: float, precision: float) -> float:
 
 
 def _with_legend(figure: Figure, panels: Sequence[Axes]) -> Figure:
-    """One legend for all panels below them, where it covers nothing."""
+    """Adds one legend for all panels, below them."""
     entries: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels()):
@@ -261,7 +261,7 @@ def _structures(results: Results, main: str) -> list[tuple[str, Group]]:
 
 
 def _mains_with(there: Callable[[str], Sequence[Any]]) -> list[str]:
-    """The main corpora with something to draw."""
+    """Returns the main corpora for which ``there`` returns something to draw."""
     return [main for main in MAINS if there(main)]
 
 

@@ -1,4 +1,4 @@
-"""Finds what is wrong with the tags of a sentence."""
+"""The kinds of mistakes in the predicted tags of a sentence."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ MISSED, SPURIOUS, BOUNDARY, TYPE = KINDS = ("missed", "spurious", "boundary", "t
 
 
 class Mistake(NamedTuple):
-    """What is wrong in one place of a sentence.
+    """One mistake in a sentence.
 
     Attributes:
-        kind: ``MISSED``: a gold entity that nothing predicted overlaps; ``SPURIOUS``: a predicted
-            one that no gold one overlaps; ``BOUNDARY``: an overlap of the same type; ``TYPE``: one
-            of different types.
-        gold: The gold entity, None of a spurious one.
-        predicted: The predicted entity, None of a missed one.
+        kind: ``MISSED``: a gold entity without a predicted partner; ``SPURIOUS``: a predicted one
+            without a gold partner; ``BOUNDARY``: they overlap and have the same type; ``TYPE``:
+            they overlap and have different types.
+        gold: The gold entity; None for ``SPURIOUS``.
+        predicted: The predicted entity; None for ``MISSED``.
     """
 
     kind: str
@@ -27,14 +27,14 @@ class Mistake(NamedTuple):
 
 
 def find_mistakes(gold_tags: Sequence[str], predicted_tags: Sequence[str]) -> list[Mistake]:
-    """Finds what is wrong with a sentence's tags.
+    """Finds the mistakes in a sentence's predicted tags.
 
     Every gold and every predicted entity that is not exactly right is in one mistake. Where several
-    overlap, those that share the most tokens belong together; the others are missed or spurious.
+    overlap, those that share the most tokens are paired; the others are missed or spurious.
 
     Args:
-        gold_tags: The right ones.
-        predicted_tags: As many.
+        gold_tags: The gold tags.
+        predicted_tags: The predicted tags, one per gold tag.
 
     Returns:
         The mistakes, in the order of the text.

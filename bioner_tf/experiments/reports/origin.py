@@ -1,4 +1,4 @@
-"""Where a page of results comes from: the command, the machine, the day."""
+"""How a page of results was made: by which command, on which machine, on which day."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a page comes from.
+    """How a page was made.
 
     Attributes:
-        command: The command line that made it.
-        machine: The machine that it was made on.
-        date: The day.
+        command: The command line.
+        machine: CPU model and number of cores.
+        date: The day, as YYYY-MM-DD.
     """
 
     command: str
@@ -30,12 +30,12 @@ class Origin:
 
     @classmethod
     def here_and_now(cls, program: str, paths: Mapping[str, str | None]) -> Origin:
-        """Returns the origin of a page that is made now.
+        """Returns the origin of a page that is made now, on this machine.
 
         Args:
-            program: The command.
-            paths: Its flags, all of them paths; of an absolute one only the name is told, as its
-                place on this machine is of no use to a reader. None: not given.
+            program: The name of the command.
+            paths: The values of its path flags; None: not given. Absolute paths are shortened to
+                their last part, because the rest does not help a reader.
         """
         given = [f"--{name}={_portable(path)}" for name, path in paths.items() if path]
         return cls(
@@ -45,7 +45,7 @@ class Origin:
         )
 
     def sentence(self) -> str:
-        """Says it in Markdown."""
+        """Returns the origin as a Markdown sentence."""
         return f"Made by `{self.command}` on {self.date}; machine: {self.machine}."
 
 

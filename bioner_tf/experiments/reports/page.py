@@ -1,4 +1,4 @@
-"""The whole page of results, as Markdown and as HTML."""
+"""The page of results, as Markdown and as HTML."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ TITLE = "Test scores of the trained taggers"
 
 
 def build_page(collection: Collection, origin: Origin, pictures: bool = True) -> list[Block]:
-    """Puts the page together.
+    """Builds the page.
 
     Args:
         collection: The runs.
-        origin: What the page says about its making.
+        origin: The command, machine and date to show.
         pictures: Whether to draw pictures; needs matplotlib.
     """
     groups, repeated = group_runs(collection.runs)
@@ -73,7 +73,7 @@ def _protocol(results: Results) -> str:
 
 
 def print_page(blocks: Sequence[Block]) -> str:
-    """The page as Markdown, without pictures."""
+    """Returns the page as Markdown, without pictures."""
     return to_markdown(block for block in blocks if not isinstance(block, Picture))
 
 
@@ -81,13 +81,13 @@ def write_page(path: Path, blocks: Sequence[Block], collection: Collection) -> l
     """Writes the page.
 
     Args:
-        path: The Markdown file. Beside it, by the same name, come the HTML page, which needs no
-            other file, the numbers as CSV, and a directory with the pictures.
+        path: The Markdown file. Three more are written beside it, with the same name: a
+            self-contained HTML page, the numbers as CSV, and a directory of pictures.
         blocks: The page.
         collection: The runs.
 
     Returns:
-        The files.
+        The paths of all written files.
     """
     pictures = [block for block in blocks if isinstance(block, Picture)]
     outdated = _pictures_of(path)
@@ -104,7 +104,7 @@ def write_page(path: Path, blocks: Sequence[Block], collection: Collection) -> l
 
 
 def _pictures_of(page: Path) -> set[Path]:
-    """Finds the pictures that an earlier report wrote for ``page``: those that it shows."""
+    """Returns the pictures of an earlier report: those that the Markdown file ``page`` shows."""
     if not page.is_file():
         return set()
     shown = re.escape(page.stem) + r"/(figure-[^/()]+\.png)"

@@ -1,4 +1,4 @@
-"""The outcome of all runs: a table a main corpus, and the same numbers as CSV."""
+"""The scores of all runs: one table per main corpus, and the same numbers as CSV."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from bioner_tf.runs.groups import (
 )
 
 METRICS = ("precision", "recall", "f1")
-# These have a column of their own.
+# Settings with a column of their own.
 _COLUMNS = ("structure", "corpora", "crf", "epochs", "train_on")
-# The losses' weights matter to one structure only.
+# Settings that only the adversarial structure uses.
 _ONLY_ADVERSARIAL = ("alpha", "beta")
 
 
 def corpus_tables(groups: Sequence[Group]) -> list[Block]:
-    """Lays out all groups of runs, a table a main corpus.
+    """Lays out all groups of runs, one table per main corpus.
 
     Args:
-        groups: Sorted by main corpus, as of ``group_runs``.
+        groups: Sorted by main corpus, as ``group_runs`` returns them.
     """
     common, varying = _split_settings(groups)
     text = (
@@ -62,7 +62,7 @@ def corpus_tables(groups: Sequence[Group]) -> list[Block]:
 
 
 def _changed_corpora(groups: Iterable[Group]) -> list[str]:
-    """The corpora of which the runs read more than one version."""
+    """Returns the corpora that the runs read in more than one version."""
     versions: dict[tuple[str, Any, str], set[str]] = {}
     for run in (run for group in groups for run in group.runs):
         for corpus, splits in run.fingerprints.items():
@@ -73,7 +73,7 @@ def _changed_corpora(groups: Iterable[Group]) -> list[str]:
 
 
 def groups_csv(groups: Sequence[Group]) -> str:
-    """Writes all groups as CSV, one a line: fractions in [0, 1]."""
+    """Writes all groups as CSV, one per line; scores are fractions in [0, 1]."""
     header = ["main", "structure", "auxiliary", "crf", "epochs", "train_on", "settings", "seeds"]
     header += [f"{metric}_{part}" for metric in METRICS for part in ("mean", "sd")]
     rows = []
@@ -98,7 +98,7 @@ def groups_csv(groups: Sequence[Group]) -> str:
 
 
 def unusual_settings(group: Group) -> dict[str, Any]:
-    """The settings, by flag, that are not the default and have no column of their own."""
+    """Returns the settings, by flag, that differ from the default and have no own column."""
     defaults = default_settings()
     return {
         name: value
@@ -106,13 +106,13 @@ def unusual_settings(group: Group) -> dict[str, Any]:
         if name not in _COLUMNS
         and value != defaults[name]
         and not (name in _ONLY_ADVERSARIAL and group.config.model.structure != "adversarial")
-        # Pretrained vectors set it.
+        # Pretrained vectors determine word_dim.
         and not (name == "word_dim" and group.config.data.vectors)
     }
 
 
 def _split_settings(groups: Sequence[Group]) -> tuple[list[str], dict[int, str]]:
-    """The unusual settings that all groups share, and those of each group that they do not."""
+    """Returns the unusual settings of all groups, and the other ones by ``id`` of the group."""
     written = {
         id(group): [format_setting(*setting) for setting in unusual_settings(group).items()]
         for group in groups
@@ -170,7 +170,7 @@ def left_out(collection: Collection, repeated: Mapping[str, str]) -> list[Block]
 
     Args:
         collection: All runs.
-        repeated: Those that repeat another, as of ``group_runs``.
+        repeated: Those that repeat another, as ``group_runs`` returns them.
     """
     reasons = {run.name: _progress(run) for run in collection.runs if not run.finished}
     reasons.update((name, f"repeats {used}") for name, used in repeated.items())

@@ -1,1 +1,1 @@
-"""Many trainings: plans them, estimates their time, runs them here or on a Ray cluster."""
+"""Plans many trainings, estimates their time, runs them here or on a Ray cluster."""

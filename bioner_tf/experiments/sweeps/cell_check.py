@@ -16,12 +16,12 @@ from bioner_tf.runs.collection import Run, read_run
 class CellCheck:
     """Compares finished runs with what a sweep would train now.
 
-    The name of a cell shows neither the folder of its vectors nor what its corpora held. The
-    corpora are read once, when they are first asked for: what changes later is noticed, too.
+    The name of a cell shows neither the folder of its vectors nor the content of its corpora.
+    Each corpus is read once, so that a change during the sweep is noticed, too.
 
     Args:
         sweep_dir: The directory of the run directories.
-        data_dir: Where the corpora are; what is not there is not compared.
+        data_dir: Where the corpora are; missing ones are not compared.
         vectors_dir: Where the files of word vectors are.
     """
 
@@ -32,13 +32,13 @@ class CellCheck:
         self._known: dict[tuple[str, tuple[str, ...] | None], dict[str, str]] = {}
 
     def remember_corpora(self, cells: Iterable[Cell]) -> None:
-        """Takes note of what the corpora of some cells hold now."""
+        """Reads the corpora of some cells now, to compare them with the runs later."""
         for cell in cells:
             for corpus in cell.corpora:
                 self._fingerprints(corpus, cell.types.get(corpus))
 
     def difference(self, cell: Cell) -> str | None:
-        """Returns what differs between a cell and its finished run, with a way out; or None."""
+        """Returns how a cell's finished run differs from it and what to do; None if it does not."""
         run = read_run(self._sweep_dir / cell.name, cell.name)
         found = self._other_vectors(cell, run) or self._other_corpora(run)
         return found and f"{run.path}: {found}; put it back, or give another --sweep_dir"
@@ -50,7 +50,7 @@ class CellCheck:
         there = [path for path in (asked, used) if path and os.path.exists(path)]
         if len(there) == 2 and os.path.samefile(*there):
             return None
-        # A sweep that was moved from another machine has its vectors elsewhere.
+        # The sweep was moved from another machine, where the vectors had another folder.
         if asked and used not in there and Path(used).parts[-2:] == Path(asked).parts[-2:]:
             return None
         return f"this run was trained with --vectors={used}, this sweep has {asked or 'none'}"
@@ -71,7 +71,7 @@ class CellCheck:
                 read = read_corpus(self._data_dir, corpus, types=types)
                 splits = {name: fingerprint(s.sentences) for name, s in read.splits.items()}
             except (BionerError, OSError):
-                # What is missing or damaged is told by bioner-train where it is needed.
+                # If the corpus is needed, bioner-train reports that it is missing or damaged.
                 splits = {}
             self._known[key] = splits
         return self._known[key]

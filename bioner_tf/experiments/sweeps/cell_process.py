@@ -1,4 +1,4 @@
-"""The process that trains a cell: how it starts, how it is stopped and what it leaves behind."""
+"""Starts and stops the process that trains a cell, and records its failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG_FILE = "console.log"
 LOCK_FILE = "sweep.lock"
 _TRAINER_MODULE = "bioner_tf.cli.train"
 TRAINER = (sys.executable, "-m", _TRAINER_MODULE)
-# The same, but it is killed when the process that holds its stdin ends.
+# The same, but it is killed when its stdin closes.
 TETHERED_TRAINER = (sys.executable, "-m", "bioner_tf.experiments.sweeps.tether", _TRAINER_MODULE)
 
 _GRACE_SECONDS = 10.0
@@ -28,11 +28,11 @@ _GRACE_SECONDS = 10.0
 
 @dataclasses.dataclass(frozen=True)
 class CellProcess:
-    """A cell that is being trained.
+    """The process that trains a cell.
 
     Attributes:
-        directory: Its run directory.
-        log_start: Where in the log its own output begins, in bytes.
+        directory: The run directory.
+        log_start: Where the output of this process starts in the log, in bytes.
         popen: The process.
     """
 
@@ -51,18 +51,18 @@ class CellProcess:
         working_dir: PathLike | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> CellProcess | None:
-        """Starts it, in its own session; a failure that was recorded before is forgotten.
+        """Starts the process in its own session; deletes the record of an earlier failure.
 
         Args:
-            directory: Its run directory; made where there is none.
+            directory: The run directory; created if missing.
             command: The whole command line.
             cores: The cores that it may use; by default all.
-            tethered: Whether to keep its stdin open, for a command that ends when that closes.
-            working_dir: Where its relative paths start; by default where ours do.
-            environment: Variables beside ours.
+            tethered: Keep its stdin open, for a command that ends when that closes.
+            working_dir: Its working directory; by default ours.
+            environment: Environment variables to set in addition to ours.
 
         Returns:
-            The process; None where another process already trains the cell.
+            The process; None if another process already trains the cell.
         """
         directory.mkdir(parents=True, exist_ok=True)
         # The child inherits the lock and keeps it until it ends, even if we are killed.
@@ -86,10 +86,10 @@ class CellProcess:
         return cls(directory, start, popen)
 
     def finish(self) -> str | None:
-        """Records how the process ended; call it after the end.
+        """Records a failure in the run directory; call it after the process has ended.
 
         Returns:
-            None if all is well, else the error, which is then recorded in the run directory.
+            The error; None if the process succeeded.
         """
         code = self.popen.returncode
         if code == 0:
@@ -99,7 +99,7 @@ class CellProcess:
         return error
 
     def _last_words(self) -> str:
-        """Returns the error in the log: the line that starts with "error: ", else the last."""
+        """Returns the error in the log: the last line with "error: ", else the last line."""
         code = self.popen.returncode
         ending = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
         with (self.directory / LOG_FILE).open("rb") as log:
@@ -116,15 +116,15 @@ def record_failure(directory: Path, error: str, exit_code: int | None = None) ->
 
     Args:
         directory: The run directory.
-        error: Why.
-        exit_code: How the process ended, if that is known; minus the signal that killed it.
+        error: The reason.
+        exit_code: The exit code, or minus the signal that killed it; None: unknown.
     """
     failure = {"exit_code": exit_code, "error": error, "log": LOG_FILE}
     write_json_atomically(directory / FAILURE_FILE, failure)
 
 
 def stop_all(processes: Iterable[CellProcess]) -> None:
-    """Stops processes: SIGTERM first, SIGKILL after some seconds."""
+    """Stops processes: SIGTERM first, SIGKILL after ``_GRACE_SECONDS``."""
     popens = [process.popen for process in processes]
     for popen in popens:
         popen.terminate()
@@ -149,7 +149,7 @@ def is_trained_by_another(directory: Path) -> bool:
 
 
 def _take(descriptor: int) -> bool:
-    """Takes a lock; tells whether it was free."""
+    """Takes a lock without waiting; returns False if another process has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -159,7 +159,7 @@ def _take(descriptor: int) -> bool:
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM, which a job queue sends, end a block as Ctrl-C does."""
+    """Makes SIGTERM, which job queues send, end the block as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

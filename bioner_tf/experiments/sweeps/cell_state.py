@@ -18,12 +18,12 @@ FINISHED, FAILED, BUSY = "finished", "failed", "busy"
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """How far a cell is.
+    """The progress of a cell.
 
     Attributes:
-        epochs: Epochs that are done.
-        finished: Whether there is nothing left to do.
-        error: Why its last start failed, if it did.
+        epochs: The number of trained epochs.
+        finished: Whether nothing is left to do.
+        error: Why the last start failed; None if it did not.
     """
 
     epochs: int = 0
@@ -31,7 +31,7 @@ class State:
     error: str | None = None
 
     def __str__(self) -> str:
-        """One word or two for a list."""
+        """Returns one or two words for a list."""
         if self.finished:
             return FINISHED
         if self.error is not None:
@@ -48,31 +48,31 @@ class Outcome:
     error: str = ""
 
     def __str__(self) -> str:
-        """A line for a person."""
+        """Returns a line for the terminal."""
         because = "another process trains it" if self.result == BUSY else self.error
         return progress_line(self.result, self.cell, because)
 
 
 def progress_line(what: str, cell: Cell, because: str = "") -> str:
-    """A line that tells a person what happens to a cell, in one word, and why."""
+    """Returns a line for the terminal: what happens to a cell, in one word, and why."""
     reason = f": {because}" if because else ""
     return f"{what:<9} {cell.name}{reason}"
 
 
 def run_of(sweep_dir: PathLike, cell: Cell) -> Run | None:
-    """Reads a cell's run; None while there is nothing to read."""
+    """Reads a cell's run; None if it is missing or damaged."""
     directory = Path(sweep_dir) / cell.name
     if not (directory / CONFIG_FILE).exists():
         return None
     try:
         return read_run(directory, cell.name)
     except (BionerError, OSError):
-        # Whatever is wrong, bioner-train says it when it is started there.
+        # bioner-train reports the problem when it is started in this directory.
         return None
 
 
 def state_of(sweep_dir: PathLike, cell: Cell) -> State:
-    """Finds out how far a cell is."""
+    """Reads the progress of a cell."""
     run = run_of(sweep_dir, cell)
     try:
         failure = read_failure(Path(sweep_dir) / cell.name)
@@ -87,17 +87,17 @@ def state_of(sweep_dir: PathLike, cell: Cell) -> State:
 def split_finished(
     sweep_dir: PathLike, cells: Sequence[Cell], check: CellCheck, report: Callable[[str], None]
 ) -> tuple[list[Cell], list[Outcome]]:
-    """Separates what is left to do from what is finished, and reports how much that is.
+    """Separates unfinished from finished cells, and reports how many are finished.
 
     Args:
         sweep_dir: The directory of the run directories.
         cells: All cells.
-        check: Tells whether a finished run is the one that its cell asks for.
-        report: Is given a line for a person.
+        check: Compares finished runs with their cells.
+        report: Called with each line for the terminal.
 
     Returns:
-        The cells that are left, and the outcomes of the others, both in order; ``FAILED`` for a
-        finished run that is another one.
+        The unfinished cells and the outcomes of the others, both in order; ``FAILED`` if a
+        finished run differs from its cell.
     """
     check.remember_corpora(cells)
     left = [cell for cell in cells if not state_of(sweep_dir, cell).finished]
@@ -112,9 +112,9 @@ def split_finished(
 
 
 def ended_outcome(sweep_dir: PathLike, cell: Cell, check: CellCheck) -> Outcome:
-    """Returns the outcome of a cell whose trainer ended well: ``FAILED`` if its run is another."""
+    """Returns the outcome of a cell whose trainer succeeded; ``FAILED`` if its run differs."""
     if not state_of(sweep_dir, cell).finished:
-        # A trainer that records nothing that could be compared.
+        # Another trainer (in tests) left no record to compare.
         return Outcome(cell, FINISHED)
     difference = check.difference(cell)
     return Outcome(cell, FAILED, difference) if difference else Outcome(cell, FINISHED)

@@ -1,4 +1,4 @@
-"""A Ray task: trains one cell on whatever machine it is sent to."""
+"""A Ray task that trains one cell on the machine where Ray places it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from bioner_tf.experiments.sweeps.cell_state import BUSY, FINISHED, state_of
 from bioner_tf.experiments.sweeps.plan import Cell
 
 _POLL_SECONDS = 0.5
-# A lock on a network file system outlives a machine that has gone by the lease of its server.
+# When a machine is lost, a network file system keeps its locks until their lease ends.
 _LOCK_SECONDS = 120.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What a worker must know to train a cell, wherever it runs.
+    """What a worker needs to train a cell on any machine.
 
     Attributes:
         sweep_dir: The directory of the run directories, absolute.
-        working_dir: Where the relative paths of the command start.
-        data_dir: Where the corpora are, as it was given: a run remembers that.
-        vectors_dir: Where the files of word vectors are, likewise.
-        cell_cores: Cores of a cell.
-        cell_gpus: GPUs of a cell.
+        working_dir: The working directory of the command.
+        data_dir: Where the corpora are, as the user wrote it: the run records this path.
+        vectors_dir: Where the files of word vectors are, as the user wrote it.
+        cell_cores: Cores per cell.
+        cell_gpus: GPUs per cell.
         trainer: The command that trains a cell and is killed when its stdin is closed.
     """
 
@@ -41,7 +41,7 @@ class Task:
     trainer: Sequence[str] | None = None
 
     def command(self, cell: Cell) -> list[str]:
-        """The command line that trains a cell, with the Python of the machine that asks."""
+        """Returns the command line that trains a cell, with this machine's path of Python."""
         run_dir = str(self.sweep_dir / cell.name)
         arguments = cell.arguments(self.data_dir, self.vectors_dir, run_dir)
         return [*(self.trainer or TETHERED_TRAINER), *arguments, f"--cores={self.cell_cores}"]
@@ -51,12 +51,12 @@ def follow_cell(cell: Cell, task: Task, lock_seconds: float = _LOCK_SECONDS) -> 
     """Trains a cell.
 
     Args:
-        cell: The cell; the directory of its run is there already.
-        task: Where and how.
-        lock_seconds: How long to wait until the process of an earlier try has ended.
+        cell: The cell; its run directory exists already.
+        task: The directories and the command.
+        lock_seconds: How long to wait for the end of an earlier try's process.
 
     Returns:
-        ``FINISHED``, or ``BUSY`` where another process trains it.
+        ``FINISHED``, or ``BUSY`` if another process trains it.
 
     Raises:
         BionerError: The process failed, or cannot be started on this machine.
@@ -85,7 +85,7 @@ def follow_cell(cell: Cell, task: Task, lock_seconds: float = _LOCK_SECONDS) -> 
 
 
 def _start(cell: Cell, task: Task, directory: Path, lock_seconds: float) -> CellProcess | None:
-    # A cell without a GPU must not take one that Ray has given to another.
+    # Hide the GPUs from a cell without one: Ray may have given them to other cells.
     environment = {} if task.cell_gpus else {"CUDA_VISIBLE_DEVICES": "-1"}
     deadline = time.monotonic() + lock_seconds
     while True:

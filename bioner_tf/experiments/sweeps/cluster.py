@@ -1,6 +1,6 @@
-"""Runs the cells of an experiment on a Ray cluster: a task for each, which starts its process.
+"""Runs the cells of an experiment on a Ray cluster: each is a task that starts a process.
 
-Ray is imported only here and only when it is used: the extra ``ray`` brings it.
+Ray is imported only here and only when it is used; the extra ``ray`` installs it.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ _CONNECT_TIMEOUT_SECONDS = 10.0
 _OBJECT_STORE_BYTES = 100_000_000
 
 _SETTINGS = {
-    # Ray asks whether it may send statistics, in three lines; the user can allow it.
+    # Send no usage statistics and print no question about them, unless the user set this.
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Workers of a Ray of our own, and so trainers, get the priority of what a user starts by hand.
+    # Keep the normal priority for workers of our own Ray, and so for the trainers.
     "RAY_worker_niceness": "0",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """Where cells run, and what each of them gets.
+    """Where cells run, and the resources of each cell.
 
     Attributes:
-        address: ``auto`` or ``host:port`` of a cluster; ``local`` for a Ray of our own on this
-            machine; empty for what ``$RAY_ADDRESS`` names, else a Ray of our own.
-        jobs: How many cells run at once, at most; by default as many as there is room for.
-        local_cores: How many cores a Ray of our own has; by default all.
-        cell_cores: Cores that a cell asks for, and has threads for.
-        cell_gpus: GPUs that a cell asks for; also parts of one. A cell without sees none.
+        address: ``auto`` or ``host:port`` of a cluster; ``local``: start our own Ray on this
+            machine; empty: use ``$RAY_ADDRESS`` if it is set, else ``local``.
+        jobs: The most cells that run at once; by default as many as the cluster has room for.
+        local_cores: The cores of our own Ray; by default all.
+        cell_cores: Cores per cell, and threads of its trainer.
+        cell_gpus: GPUs per cell; fractions of one are allowed. With 0, a cell sees no GPU.
     """
 
     address: str = ""
@@ -101,17 +101,17 @@ class Cluster:
 
     @property
     def resolved_address(self) -> str:
-        """The address that counts."""
+        """The address after ``$RAY_ADDRESS`` and the default are applied."""
         return self.address or os.environ.get("RAY_ADDRESS", "") or LOCAL
 
     @property
     def is_local(self) -> bool:
-        """Whether Ray is started for this sweep alone, on this machine."""
+        """Whether this sweep starts its own Ray on this machine."""
         return self.resolved_address == LOCAL
 
     @property
     def cores_of_our_own(self) -> int:
-        """How many cores a Ray of our own has."""
+        """The number of cores of our own Ray."""
         there = count_cores()
         return min(there, self.local_cores or there)
 
@@ -126,25 +126,25 @@ def run_cells_on_ray(
     report: Callable[[str], None] = print,
     trainer: Sequence[str] | None = None,
 ) -> list[Outcome]:
-    """Runs what is not finished; goes on after a failure.
+    """Runs the unfinished cells; continues after a failure.
 
-    A task starts the process that trains a cell and ends as it does. A process dies with the
-    worker of its task: when this function is left for any reason, all are stopped; the next
-    start, with Ray or without, continues each of them.
+    A task starts the process that trains a cell and waits for its end. The process is killed when
+    the worker of the task dies, so that all processes end when this function is left for any
+    reason. The next start, with Ray or without, resumes each of them.
 
     Args:
         sweep_dir: The directory of the run directories, which all machines share.
-        cells: What to run, in this order.
-        cluster: Where.
+        cells: The cells to run, in this order.
+        cluster: Where to run them.
         data_dir: Where the corpora are, on every machine.
         vectors_dir: Where the files of word vectors are, on every machine.
-        retries: How often a cell that failed, or whose worker died, is started again; a machine
-            that was lost does not count.
-        report: Is told a line about every start and end.
+        retries: How often a cell that failed, or whose worker died, is started again; starts after
+            the loss of a machine do not count.
+        report: Called with a line for every start and end.
         trainer: The command that trains a cell, for ``tether``; by default bioner-train.
 
     Returns:
-        What came out, in the order in which it did.
+        The outcomes, in the order in which the cells ended.
 
     Raises:
         BionerError: Ray is not installed, or there is no cluster at the address.
@@ -172,7 +172,7 @@ def run_cells_on_ray(
     with _all_stopped_afterwards([root / cell.name for cell in waiting]), _ray(ray, cluster):
         _tell_of_shortage(ray, cluster, report)
         for cell in waiting:
-            # A machine that does not see it does not share the sweep directory.
+            # A machine on which this directory is missing does not share the sweep directory.
             (root / cell.name).mkdir(parents=True, exist_ok=True)
         with interrupted_by_sigterm():
             outcomes += _run_tasks(ray, task, waiting, cluster, check, retries, report)
@@ -202,7 +202,7 @@ def _import_ray() -> Any:
 
 @contextmanager
 def _ray(ray: Any, cluster: Cluster) -> Iterator[None]:
-    """Connects to a cluster, or starts a Ray of our own, for the time of a block."""
+    """Connects to a cluster, or starts our own Ray, until the block ends."""
     own: dict[str, Any] = {}
     if cluster.is_local:
         own = {
@@ -214,7 +214,7 @@ def _ray(ray: Any, cluster: Cluster) -> Iterator[None]:
     host, _, port = address.rpartition(":")
     try:
         if host and port.isdigit():
-            # Ray itself would try for minutes.
+            # Fail early: Ray itself would try for minutes.
             place = host.strip("[]"), int(port)
             socket.create_connection(place, _CONNECT_TIMEOUT_SECONDS).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
@@ -230,10 +230,10 @@ def _ray(ray: Any, cluster: Cluster) -> Iterator[None]:
 
 
 def _tell_of_shortage(ray: Any, cluster: Cluster, report: Callable[[str], None]) -> None:
-    """Reports if no machine has what a cell asks for; a cluster may still add one.
+    """Reports if no machine has the resources of a cell; a cluster may still add one.
 
     Raises:
-        UsageError: None can come: this is a Ray of our own.
+        UsageError: It is our own Ray, to which no machine can be added.
     """
     asked = {"CPU": cluster.cell_cores, "GPU": cluster.cell_gpus}
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -252,7 +252,7 @@ def _tell_of_shortage(ray: Any, cluster: Cluster, report: Callable[[str], None])
 
 @contextmanager
 def _all_stopped_afterwards(directories: Sequence[Path]) -> Iterator[None]:
-    """Waits, when a block is left, until no process trains in one of some directories."""
+    """Waits after the block until no process trains in any of the directories."""
     try:
         yield
     finally:
@@ -270,7 +270,7 @@ def _run_tasks(
     retries: int,
     report: Callable[[str], None],
 ) -> list[Outcome]:
-    """Runs a task for every cell; returns what came out, in the order in which it did."""
+    """Runs a task for every cell; returns the outcomes in the order in which the cells ended."""
     start = ray.remote(
         num_cpus=cluster.cell_cores,
         num_gpus=cluster.cell_gpus,
@@ -278,7 +278,7 @@ def _run_tasks(
         num_returns="streaming",
     )(train_cell).remote
     waiting = list(cells)
-    # What a running task yields, with its cell.
+    # The stream of results of each running task, with its cell.
     running: list[tuple[Any, Cell]] = []
     failures = collections.Counter[Cell]()
     outcomes = []
@@ -322,7 +322,7 @@ def _run_tasks(
 
 
 def _reason(error: Exception) -> str:
-    """Returns an error of Ray in a line."""
+    """Returns an error of Ray as one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Of a worker's traceback the last line says it, of all else the first.
+    # The last line of a traceback names the error; in other messages the first one does.
     return lines[-1] if lines and "Traceback" in str(error) else (lines or ["no reason given"])[0]

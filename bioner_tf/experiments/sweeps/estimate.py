@@ -1,4 +1,4 @@
-"""How long a cell will take, from the speed of runs that are there already."""
+"""Estimates how long a cell will take, from the speed of existing runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bioner_tf.experiments.sweeps.plan import Cell
 from bioner_tf.files import PathLike
 from bioner_tf.runs.collection import Run
 
-# Seconds a thousand training tokens where nothing has been measured: on two cores of an AMD EPYC
-# 9004, 256 units a direction.
+# Seconds per 1,000 training tokens if there is no measured run: two cores of an AMD EPYC 9004,
+# 256 units per direction.
 DEFAULT_SECONDS = {
     "single_task": 0.16,
     "fully_shared": 0.16,
@@ -26,11 +26,11 @@ _BATCH_SIZE = 16
 
 @dataclasses.dataclass(frozen=True)
 class CorpusSize:
-    """What a corpus's training takes.
+    """The size of a corpus.
 
     Attributes:
-        sentences: Training sentences by split, ``train`` and ``devel``.
-        tokens_per_sentence: On average over both.
+        sentences: The number of sentences by split, ``train`` and ``devel``.
+        tokens_per_sentence: The average over both splits.
     """
 
     sentences: Mapping[str, int]
@@ -53,11 +53,11 @@ def measure_corpus(data_dir: PathLike, corpus: str) -> CorpusSize | None:
 
 
 class Estimator:
-    """Estimates hours.
+    """Estimates the hours that cells need.
 
     Args:
-        data_dir: Where the corpora are; what is not there has no estimate.
-        runs: Runs whose speed is known, finished or not.
+        data_dir: Where the corpora are; there is no estimate for a missing one.
+        runs: Existing runs, finished or not, whose speed is used.
     """
 
     def __init__(self, data_dir: PathLike, runs: Iterable[Run]):
@@ -66,7 +66,7 @@ class Estimator:
         self._measured = _measured_seconds(runs)
 
     def basis(self, structures: Iterable[str]) -> str:
-        """Says where the estimates of some structures come from."""
+        """Returns what the estimates for some structures are based on, in words."""
         known = [name for name in dict.fromkeys(structures) if name in self._measured]
         if not known:
             return (
@@ -88,7 +88,7 @@ class Estimator:
         return max(0, cell.epochs - epochs_done) * seconds / 3600
 
     def _seconds(self, structure: str) -> float:
-        """Seconds a thousand tokens: measured, else by what others measured here, else default."""
+        """Seconds per 1,000 tokens: measured, else scaled from other structures, else default."""
         if structure in self._measured:
             return self._measured[structure]
         ratios = [seconds / DEFAULT_SECONDS[name] for name, seconds in self._measured.items()]
@@ -103,7 +103,7 @@ class Estimator:
         sentences = round(main["train"] * float(cell.flag("keep_fraction") or 1))
         if cell.flag("train_on") == "train,devel":
             sentences += main["devel"]
-        # A turn takes a batch of every corpus; the main corpus decides how many there are.
+        # Each turn takes one batch of every corpus; the main corpus sets the number of turns.
         batch = int(cell.flag("batch_size") or _BATCH_SIZE)
         others = math.ceil(sentences / batch) * batch
         return sentences * known[0].tokens_per_sentence + others * sum(
@@ -117,10 +117,10 @@ class Estimator:
 
 
 def _measured_seconds(runs: Iterable[Run]) -> dict[str, float]:
-    """Seconds a thousand tokens, the median over a structure's epochs but the first of each run."""
+    """Returns seconds per 1,000 tokens by structure: the median over the epochs of its runs."""
     found: dict[str, list[float]] = {}
     for run in runs:
-        # The first epoch builds the graph.
+        # Skip the first epoch, which also builds the graph.
         for record in run.history[1:]:
             if record.get("tokens") and record.get("seconds"):
                 rate = 1000 * record["seconds"] / record["tokens"]

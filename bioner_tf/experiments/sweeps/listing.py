@@ -1,4 +1,4 @@
-"""Lists the cells of an experiment: how far each is and how long it will take."""
+"""Lists the cells of an experiment with their progress and the hours left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bioner_tf.runs.collection import collect_runs
 
 
 def list_cells(sweep_dir: PathLike, cells: Sequence[Cell], data_dir: str, vectors_dir: str) -> str:
-    """Returns a table of cells, their states and the hours that are left, for a person."""
+    """Returns a plain-text table of cells, their states and the hours left."""
     try:
         runs = collect_runs(sweep_dir).runs
     except BionerError:

@@ -1,4 +1,4 @@
-"""Runs the cells of an experiment as processes of this machine, each in its run directory."""
+"""Runs the cells of an experiment as processes on this machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Resources:
         data_dir: Where the corpora are.
         vectors_dir: Where the files of word vectors are.
         jobs: How many cells run at once.
-        cores: How many cores they share; each process keeps to its part of them.
+        cores: How many cores they share, an equal part for each process; by default all.
         retries: How often a cell that failed is started again.
         trainer: The command that trains a cell.
     """
@@ -58,20 +58,20 @@ def run_cells(
     resources: Resources,
     report: Callable[[str], None] = print,
 ) -> list[Outcome]:
-    """Runs what is not finished; goes on after a failure.
+    """Runs the unfinished cells; continues after a failure.
 
-    Each cell is a process in its own session, so that an interrupt reaches it only through this
+    Each cell is a process in its own session, so that Ctrl-C reaches it only through this
     function. When the function is left for any reason, all processes are stopped; the next start
-    continues each of them.
+    resumes each of them.
 
     Args:
         sweep_dir: The directory of the run directories.
-        cells: What to run, in this order; what is to be tried again comes last.
+        cells: The cells to run, in this order; retries come last.
         resources: What the processes may use.
-        report: Is told a line about every start and end.
+        report: Called with a line for every start and end.
 
     Returns:
-        What came out, in the order in which it did.
+        The outcomes, in the order in which the cells ended.
     """
     check = CellCheck(sweep_dir, resources.data_dir, resources.vectors_dir)
     waiting, outcomes = split_finished(sweep_dir, cells, check, report)
@@ -122,7 +122,7 @@ def _start(
 
 
 def _core_slots(resources: Resources) -> list[set[int] | None]:
-    """Returns the cores of each process; None where a process may use all."""
+    """Returns the cores of each process; None: all."""
     if not hasattr(os, "sched_getaffinity"):
         return [None] * resources.jobs
     there = sorted(os.sched_getaffinity(0))
@@ -130,7 +130,7 @@ def _core_slots(resources: Resources) -> list[set[int] | None]:
     if resources.jobs == 1 and len(cores) == len(there):
         return [None]
     share = max(1, len(cores) // resources.jobs)
-    # More processes than cores take turns on them.
+    # With more processes than cores, several processes share a core.
     return [
         {cores[(job * share + core) % len(cores)] for core in range(share)}
         for job in range(resources.jobs)

@@ -1,4 +1,4 @@
-"""Which runs an experiment consists of: its cells, each with a readable, stable name."""
+"""The cells (runs) of an experiment, each with a readable, stable name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Cell:
     Attributes:
         structure: One of ``config.STRUCTURES``.
         corpora: The main corpus first; the main one alone for ``single_task``.
-        flags: The other flags of ``bioner-train``, by name, in the order of the command.
+        flags: The other flags of ``bioner-train`` as (name, value), in the order of the command.
     """
 
     structure: str
@@ -32,7 +32,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The name of the run directory: the structure, the corpora, the flags in short."""
+        """The name of the run directory: structure, corpora, abbreviated flags."""
         parts = [ABBREVIATIONS[self.structure], "+".join(self.corpora)]
         parts += [
             _SHORT.get(name, f"{name}={{}}").format(_stem(value)) for name, value in self.flags
@@ -40,27 +40,27 @@ class Cell:
         return "_".join(_UNSAFE.sub("-", part) for part in parts)
 
     def flag(self, name: str) -> str | None:
-        """The value of a flag, None where it is not given."""
+        """Returns the value of a flag; None if it is not given."""
         return dict(self.flags).get(name)
 
     @property
     def epochs(self) -> int:
-        """How many epochs it has when it is finished."""
+        """The number of epochs of the finished run."""
         return int(dict(self.flags)["epochs"])
 
     @property
     def types(self) -> dict[str, tuple[str, ...]]:
-        """The entity types that are kept, by corpus; what is not limited is not there."""
+        """The kept entity types by corpus; corpora that keep all types are left out."""
         corpus, _, types = (self.flag("types") or "").rpartition(":")
         return {corpus: tuple(types.split("+"))} if corpus else {}
 
     def vectors_path(self, vectors_dir: str) -> str:
-        """The file of word vectors; "" for random ones."""
+        """Returns the path of the word vectors; "" for random ones."""
         name = self.flag("vectors")
         return os.path.join(vectors_dir, name) if name else ""
 
     def arguments(self, data_dir: str, vectors_dir: str, run_dir: str) -> list[str]:
-        """The command line of ``bioner-train``, without the program.
+        """Returns the arguments of ``bioner-train``, without the program.
 
         Args:
             data_dir: Where the corpora are.
@@ -78,7 +78,7 @@ class Cell:
         return [f"--{name}={value}" for name, value in given.items()]
 
 
-# How a flag is written within a name; others stand as name=value.
+# How a flag appears in a name; others appear as name=value.
 _SHORT = {
     "vectors": "{}",
     "train_on": "{}",
@@ -98,19 +98,19 @@ class Plan:
 
     Attributes:
         structures: Sharing structures.
-        mains: Main corpora, each to be trained with each of ``auxiliaries``.
+        mains: Main corpora, each trained with each of ``auxiliaries``.
         auxiliaries: Auxiliary corpora.
-        pairs: Sets of corpora that belong together, the main one first, beside that product.
+        pairs: Further sets of corpora to train together, the main one first.
         types: Entity types to keep, as ``bioner-train`` takes them; "" keeps all.
         fractions: Shares of the main corpus's training sentences.
         vectors: Files of word vectors; "" for random ones.
-        alphas: Weights of the adversarial loss, for the structure that has it.
-        betas: Weights of the difference loss, likewise.
+        alphas: Weights of the adversarial loss (adversarial structure only).
+        betas: Weights of the difference loss (adversarial structure only).
         crfs: Kinds of CRF.
         seeds: Seeds.
         epochs: Epochs of every run.
-        train_on: What every run learns from.
-        extra: Any further flags of ``bioner-train``, the same for every run.
+        train_on: The splits that every run is trained on.
+        extra: Further flags of ``bioner-train``, the same for every run.
     """
 
     structures: Sequence[str]
@@ -158,8 +158,8 @@ class Plan:
             self.betas,
             self.seeds,
         )
-        # Settings that a structure does not use (auxiliary corpora of a single task, weights of
-        # losses that it does not have) make no second cell.
+        # A structure ignores some settings (the single task its auxiliary corpora, most structures
+        # the weights of the losses); keep one of the equal cells.
         cells = list(dict.fromkeys(self._cell(*values) for values in product))
         names = collections.Counter(cell.name for cell in cells)
         name, count = names.most_common(1)[0]
@@ -196,7 +196,7 @@ class Plan:
         flags = {"vectors": vectors, "train_on": self.train_on}
         if crf != "static":
             flags["crf"] = crf
-        # Types of a corpus that is not trained on do not matter.
+        # Ignore types of a corpus that is not trained on.
         if types and types.rpartition(":")[0] in corpora:
             flags["types"] = types
         if fraction != 1:
@@ -216,13 +216,13 @@ def select_cells(
     """Picks a part of an experiment.
 
     Args:
-        cells: All of it.
-        only: Patterns with ``*`` and ``?``; a cell is picked if any occurs in its name. None: all.
-        shard: ``(i, n)``: the i-th (from 1) of n parts of what the patterns leave.
-        max_cells: At most this many of that part, from its start.
+        cells: All cells.
+        only: Patterns with ``*`` and ``?``; keeps cells with any of them in the name. Empty: all.
+        shard: ``(i, n)``: keeps the i-th (from 1) of n parts of these cells.
+        max_cells: Keeps at most this many cells of that part, from its start.
 
     Raises:
-        UsageError: Nothing is left.
+        UsageError: No name matches.
     """
     patterns = [f"*{pattern}*" for pattern in only]
     left = [
@@ -254,6 +254,6 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def _stem(value: str) -> str:
-    """A value as a name shows it: of a file of vectors only its name, without the ending."""
+    """Shortens a value for a name: a file of vectors loses its folder and its ending."""
     stem = re.sub(r"(\.(txt|bin|vec|gz))+$", "", value.rpartition("/")[2])
     return stem.replace(",", "+") or "random"

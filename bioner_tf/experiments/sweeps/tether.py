@@ -15,16 +15,16 @@ import sys
 import threading
 
 
-def _die_with_the_holder() -> None:
+def _die_with_parent() -> None:
     while os.read(0, 1024):
         pass
-    # No way out that could fail or take its time: a run may be killed at any instant.
+    # SIGKILL cannot fail or be delayed, and a run survives being killed at any instant.
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
     """Runs the module that the first argument names."""
-    threading.Thread(target=_die_with_the_holder, daemon=True).start()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

@@ -18,7 +18,7 @@ STRUCTURES = ("single_task", "fully_shared", "shared_private", "adversarial", "c
 
 
 def write_row(directory, f1s, main=EX_PTM, auxiliary=BIONLP09, seeds=(1,), **options):
-    """Runs of some structures on a main corpus, by structure a mean F1."""
+    """Runs of some structures on a main corpus, each with the given mean F1."""
     for structure, f1 in f1s.items():
         corpora = (main,) if structure == "single_task" else (main, auxiliary)
         for seed in seeds:

@@ -13,7 +13,7 @@ from tests.helpers.run_records import write_run
 
 
 def text(*lines):
-    """Sentences out of words, those in an entity with a ``*`` behind them."""
+    """Makes sentences from words; a ``*`` marks words in an entity."""
     return [
         Sentence(
             tuple(word.rstrip("*") for word in line.split()),
@@ -29,7 +29,7 @@ MAIN = CorpusText(text("the BRCA1* gene binds", "the p53* gene acts"), text("the
 def test_corpus_is_nearest_to_itself():
     found = indicators(MAIN, MAIN)
     assert found.words == pytest.approx(1.0)
-    # Every word of it is always, or never, in an entity.
+    # Each of its words is either always or never in an entity.
     assert found.labels == pytest.approx(1.0, abs=0.01)  # but for the smoothing
 
 

@@ -47,9 +47,9 @@ def comparison(tmp_path):
         ("BIO", "bio", ["type"]),
         ("BIO", "bOO", ["type"]),
         ("BOB", "OBO", ["missed", "spurious", "missed"]),
-        # One entity cut in two: the longer part belongs to it, the other is too much.
+        # One entity is split in two: the longer part is paired with it, the other is spurious.
         ("BIII", "BIBO", ["boundary", "spurious"]),
-        # Two taken for one: it belongs to the one it shares more with.
+        # Two entities are merged: the result is paired with the one that it overlaps more.
         ("BBII", "BIII", ["missed", "boundary"]),
         ("BIB", "BIO", ["missed"]),
     ],

@@ -203,7 +203,7 @@ def test_page_is_written_with_all_that_belongs_to_it(tmp_path):
     foreign.touch()
     (tmp_path / "docs/results.md").write_text("![F1](results/figure-9-old.png) figure-mine.png")
     written = write_page(tmp_path / "docs/results.md", page, collection)
-    # Only what the earlier page shows is removed, never a file of somebody else.
+    # Only pictures that the earlier page shows are removed, never other files.
     assert not outdated.exists()
     assert foreign.exists()
     names = [path.relative_to(tmp_path / "docs").as_posix() for path in written]
@@ -218,7 +218,7 @@ def test_page_is_written_with_all_that_belongs_to_it(tmp_path):
     html = written[1].read_text(encoding="utf-8")
     assert html.count("<svg") == html.count("</svg>") == 2
     assert '<td class="right"><b>70.00</b></td>' in html
-    # Nothing is loaded from elsewhere; matplotlib's pictures only name their namespaces.
+    # The page loads nothing else; the only URLs are XML namespaces in matplotlib's pictures.
     assert not re.search(r'(src|href)="(?!#)(?!http://www\.w3\.org)', html)
 
 

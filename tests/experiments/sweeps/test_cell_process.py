@@ -36,7 +36,7 @@ def test_tethered_program_is_the_same_program(tmp_path):
     )
     plain = run(sys.executable, "-m", "program", "--a=1", "b", cwd=tmp_path)
     command = tethered("program", "--a=1", "b")
-    # A pipe whose end nobody closes before the program has ended.
+    # The write end of this pipe stays open until the program has ended.
     with subprocess.Popen(
         command,
         cwd=tmp_path,

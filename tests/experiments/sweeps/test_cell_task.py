@@ -67,7 +67,7 @@ def test_process_of_another_is_left_alone(tmp_path):
     with (tmp_path / cell.name / "sweep.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert follow_cell(cell, task, lock_seconds=0.0) == BUSY
-    # Freed in time, it is ours: the process of a try before needs a moment to die.
+    # We get the lock if it is free in time: the process of an earlier try needs time to die.
     assert follow_cell(cell, task) == FINISHED
 
 
@@ -109,7 +109,7 @@ def test_process_gets_what_the_cell_asked_for(tmp_path, monkeypatch, gpus, devic
     follow_cell(cell, task_of(tmp_path, trainer, cell_gpus=gpus))
     told = json.loads((tmp_path / cell.name / "console.log").read_text())
     assert told[:2] == [devices, os.path.realpath(tmp_path)]
-    # The very command of a sweep without Ray, but for the cores.
+    # The same command as without Ray, except for --cores.
     plain = cell.arguments("data", "vectors", str(tmp_path / cell.name))
     assert told[2] == [*plain, "--cores=2"]
 

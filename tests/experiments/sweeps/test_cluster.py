@@ -1,4 +1,4 @@
-"""Sweeps on Ray. What needs Ray itself is slow, and skipped where the extra is not installed."""
+"""Sweeps on Ray; tests that need Ray are slow, and skipped where it is not installed."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def started_sweep(sweep_dir, plan, data_dir="data", retries=0, trainer=FAKE_TRAI
 
 
 def trainer_in(run_dir) -> int | None:
-    """The process that trains in a run directory."""
+    """Returns the process that trains in a run directory."""
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
             command = Path(f"/proc/{process}/cmdline").read_bytes()
@@ -163,7 +163,7 @@ def trainer_in(run_dir) -> int | None:
 
 
 def kill_worker_of(run_dir, last=None) -> int:
-    """Kills the Ray worker whose trainer is in the middle of a run, another one than the last."""
+    """Kills the Ray worker of a running trainer, a different worker than last time."""
     wait_for(lambda: (run_dir / "metrics.jsonl").exists(), PATIENCE)
     wait_for(lambda: trainer_in(run_dir) not in (None, last), PATIENCE)
     trainer = trainer_in(run_dir)
@@ -187,7 +187,7 @@ def test_failures_dead_workers_and_busy_cells_stop_no_other(tmp_path):
     with lock, started_sweep(tmp_path, plan, retries=1) as running:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kill_worker_of(runs["once"])
-        # Once too often.
+        # One failure more than the retries allow.
         last = kill_worker_of(runs["slow"])
         kill_worker_of(runs["slow"], last)
         out, _ = running.communicate(timeout=PATIENCE)
@@ -256,7 +256,7 @@ def test_command_trains_the_same_on_ray_as_here(tmp_path):
     for run in runs:
         assert_same_outcome(tmp_path / "there" / run.name, outcome(run.path))
     assert sorted(there.stdout.splitlines()) == sorted(here.stdout.splitlines())
-    # What is finished is finished for both.
+    # Both executors see the finished cells.
     again = sweep(*given, *on_ray, cwd=tmp_path)
     assert again.stdout == "2 of 2 cells are finished already\n"
     again = sweep(*given, "--sweep_dir=there", cwd=tmp_path)

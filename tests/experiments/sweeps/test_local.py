@@ -234,7 +234,7 @@ def test_failed_cell_is_tried_again_before_it_is_recorded(tmp_path):
     resources = Resources("data", retries=1, trainer=(sys.executable, "-c", UNSURE))
     outcomes = run_cells(tmp_path, cells, resources, told.append)
     assert [outcome.result for outcome in outcomes] == [FINISHED, FINISHED]
-    # What is tried again waits behind the others.
+    # Retries come after the other cells.
     started = f"started   {cells[0].name}"
     again = f"retrying  {cells[0].name}: out of memory (exit code 1)"
     assert told[:3] == [started, again, f"started   {cells[1].name}"]
@@ -289,7 +289,7 @@ def wait_for(condition, seconds=20.0):
 
 
 def can_run(directory, trainer) -> str:
-    """What comes out where another process trains the cell, or does no longer."""
+    """Returns the outcome of a sweep whose cell may be trained by another process."""
     fine = (trainer[0], "-c", "pass")
     (cell,) = cells_of("slow")
     (outcome,) = run_cells(directory, [cell], Resources("data", trainer=fine), lambda line: None)
@@ -306,7 +306,7 @@ def test_no_cell_is_trained_twice_at_once_and_an_interrupt_stops_it(tmp_path, tr
     running.send_signal(number)
     out, _ = running.communicate(timeout=60)
     if number == signal.SIGKILL:
-        # Nobody could stop the trainer, so it still has its cell.
+        # The killed sweep could not stop its trainer, which still holds the lock of its cell.
         assert can_run(directory, trainer) == BUSY
         for process in os.listdir("/proc"):
             if process.isdigit() and is_trainer(process, directory):
@@ -343,7 +343,7 @@ def test_corpus_is_measured(tmp_path):
 def test_hours_follow_from_the_measured_speed(tmp_path):
     write_corpus(tmp_path, "a", sentences=32, tokens=10)
     write_corpus(tmp_path, "b", sentences=5, tokens=20)
-    # 3 seconds for 1000 tokens.
+    # 3 seconds per 1,000 tokens.
     write_run(tmp_path / "sweep/x", "cross_sharing", ("a", "b"), epochs=3, seconds=3.0)
     estimator = Estimator(tmp_path, collect_runs(tmp_path / "sweep").runs)
 
@@ -374,7 +374,7 @@ def test_cell_without_directory_is_to_do(tmp_path):
 
 
 def finished_run(directory, cell, data_dir, vectors=""):
-    """A finished run of a cell, on the corpora as they are."""
+    """Writes a finished run of a cell that read the current corpora."""
     run = write_run(directory / cell.name, corpora=cell.corpora, data={"vectors": vectors})
     splits = read_corpus(data_dir, cell.corpora[0]).splits
     prints = {name: fingerprint(split.sentences) for name, split in splits.items()}
