@@ -14,6 +14,8 @@ from bioner_tf.config import DataConfig, RunConfig
 from bioner_tf.corpora.vocabulary import FIRST_ID, Vocabulary
 from bioner_tf.machine import use_threads
 from bioner_tf.runs.directory import RunDirectory
+from bioner_tf.sources.characters import CharacterSource
+from bioner_tf.sources.words import WordSource
 from bioner_tf.training.inputs import Vocabularies
 from bioner_tf.training.trained_run import TrainedRun, export_run
 from contenders import bioner, peers, texts, workload
@@ -36,11 +38,11 @@ def write_export(structure: str, directory: Path) -> Path:
     for corpus, network in tagger.networks.items():
         emissions = network(inputs)["emissions"].numpy()
         _calibrate_keras(tagger.crfs[corpus], emissions, batch["lengths"])
-    vocabularies = Vocabularies(
-        words=Vocabulary(texts.words()),
-        characters=Vocabulary(tuple(texts.characters())),
-        tags=dict.fromkeys(setting.corpora, workload.TAGS),
-    )
+    sources = [
+        WordSource(Vocabulary(texts.words()), model),
+        CharacterSource(Vocabulary(tuple(texts.characters())), model),
+    ]
+    vocabularies = Vocabularies(sources, dict.fromkeys(setting.corpora, workload.TAGS))
     run = RunDirectory(directory)
     vocabularies.save(run.vocabulary)
     config = RunConfig(DataConfig("", tuple(setting.corpora)), model)
