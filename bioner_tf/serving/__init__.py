@@ -1,4 +1,4 @@
-"""The SavedModel: its graph, its export, and the files beside it.
+"""The SavedModel: its graph, its export, and the files next to it.
 
 Takes functions and files, never a Keras object or a module of ``models``. Uses ``sources``,
 ``layers``, ``text``, ``corpora`` and ``pages``; imported by ``training``, ``tagging`` and ``cli``.
@@ -9,8 +9,8 @@ From a Keras network to the saved graph::
           | functions of tensors: encode, one score for each corpus (ServedTagger)
     TracedFunction                 the function as a GraphDef, and the variables that it reads
           |
-    PackedWeights                  owns the saved copy: ONE vector of all weights that are read
-          | bind()                 whole, and tables of which rows are looked up
+    PackedWeights                  owns the saved copy: ONE vector with all weights that are read
+          | bind()                 as a whole, and the tables whose rows are looked up
     TaggerGraph (tf.Module)        owns the packed weights and the vocabulary look-up tables
           |
     signatures (tf.function)       text -> tokens -> chunks -> encode -> score -> decode -> entities

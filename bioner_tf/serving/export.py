@@ -1,4 +1,4 @@
-"""Writes a tagger as a SavedModel: the graph and what describes it, whole or not at all."""
+"""Exports a tagger: a SavedModel with metadata, checksums, model card and warm-up requests."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ MODEL_CARD_PATH = Path("README.md")
 
 
 def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | None = None) -> Path:
-    """Writes a tagger as a SavedModel into a directory of versions, whole or not at all.
+    """Exports a tagger as a new version; an export that fails leaves no partial version.
 
     Args:
         tagger: The tagger.
-        export_dir: The directory of versions, as TensorFlow Serving watches it; made when missing.
-        version: The version's number, at least 1; a version that stands there already is replaced.
-            By default the next one after those that stand there.
+        export_dir: The directory of versions that TensorFlow Serving watches; created if missing.
+        version: The version's number, at least 1; replaces this version if it exists. By default
+            one more than the highest version in the directory.
 
     Returns:
         The directory of the new version.
 
     Raises:
-        BionerError: If a version below 1 is asked for, or a vocabulary is empty.
+        BionerError: If ``version`` is below 1, a vocabulary is empty, or writing fails.
     """
     if version is None:
         version = max(list_versions(export_dir), default=0) + 1
@@ -70,11 +70,11 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
 
 
 def _forget_origin(directory: Path, vocabulary_dir: PathLike) -> None:
-    """Removes what depends on where the export was made, and the names of custom gradients.
+    """Removes what depends on the machine or directory, and the names of custom gradients.
 
-    TensorFlow names each table after the path of its file. The same weights must give the same
-    bytes wherever the run is, so only the name of the file is kept. The gradients are not saved,
-    and loaders would warn of each name.
+    TensorFlow names each look-up table after the path of its file. Only the file's name is kept, so
+    that the same weights give the same bytes in every directory. The gradients are not saved, and
+    loaders would warn about each name.
     """
     path = directory / "saved_model.pb"
     model = saved_model_pb2.SavedModel.FromString(path.read_bytes())

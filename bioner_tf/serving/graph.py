@@ -1,4 +1,4 @@
-"""The graph of a tagger: its variables and tables, and the signatures on them.
+"""The graph of a tagger: its variables, its look-up tables and its signatures.
 
 It is built from a :class:`ServedTagger`: the feature sources, a function from their inputs to
 features, and for each corpus its tags and a function from features to potentials.
@@ -41,26 +41,26 @@ from bioner_tf.sources.base import FORM_IDS, LENGTHS, Source, network_specs
 from bioner_tf.text.sentences import MAX_SENTENCE_TOKENS, cut_sentences, split_sentences
 from bioner_tf.text.tokens import Tokens, encode, tokenise
 
-# Tokens, padding included, that go through a network at once. Larger is no faster on a CPU.
+# Tokens in one pass through the network, padding included. More is not faster on a CPU.
 _CHUNK_TOKENS = 4096
 
-# The inputs of a network by name -> features: see ServedTagger.
+# The network's inputs by name -> features: see ServedTagger.
 Encode = Callable[[Mapping[str, tf.Tensor]], Sequence[tf.Tensor]]
-# features, lengths -> potentials: see ServedCorpus.
+# (features, lengths) -> potentials: see ServedCorpus.
 Score = Callable[[Sequence[tf.Tensor], tf.Tensor], tf.Tensor]
 Outputs = Mapping[str, tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
 class ServedCorpus:
-    """What the export needs to know of a corpus.
+    """What the export needs to know about a corpus.
 
     Attributes:
-        name: The corpus's name, any string; signatures carry it with unusual characters replaced.
-        tags: Its tags by id, ``"O"`` among them, all of one scheme.
-        score: Called as ``score(features, lengths)`` with what the tagger's ``encode`` returned and
-            int32 ``(batch,)``, it returns potentials, float32 ``(batch, time, num_tags,
-            num_tags)``, illegal transitions not yet ruled out.
+        name: The corpus's name, any string; signature names replace unusual characters in it.
+        tags: Its tags by id, including ``"O"``, all of one scheme.
+        score: Called as ``score(features, lengths)`` with the result of the tagger's ``encode`` and
+            int32 ``(batch,)``. Returns potentials, float32 ``(batch, time, num_tags, num_tags)``,
+            in which illegal transitions are still possible.
     """
 
     name: str
@@ -70,17 +70,17 @@ class ServedCorpus:
 
 @dataclasses.dataclass(frozen=True)
 class ServedTagger:
-    """What the export needs to know of a tagger.
+    """What the export needs to know about a tagger.
 
     Attributes:
-        encode: The part of the network that all corpora have in common: called with the inputs that
-            ``sources.base.network_specs`` declares, it returns features, each float32, of any shape
-            that ``score`` takes. Lengths are at least 1, the longest is ``time``.
+        encode: The part of the network that all corpora share. Called with the inputs that
+            ``sources.base.network_specs`` declares; lengths are at least 1, the longest is
+            ``time``. Returns features, each float32, of any shape that ``score`` takes.
         corpora: At least one; the first is the main corpus.
-        sources: What the network reads about a token.
+        sources: The feature sources of the network.
         vocabulary_dir: The directory of the sources' vocabulary files.
-        max_sentence_tokens: Longer sentences are cut, at least 1.
-        metadata: What else is told about the tagger (scores, training settings), for JSON.
+        max_sentence_tokens: Longer sentences are cut; at least 1.
+        metadata: More metadata, as JSON values: scores and training settings.
     """
 
     encode: Encode
@@ -92,14 +92,14 @@ class ServedTagger:
 
 
 def signature_names(corpora: Sequence[str]) -> list[dict[str, str]]:
-    """The names of each corpus's signatures, without the characters that no signature may have.
+    """The names of each corpus's signatures; replaces characters that signatures must not have.
 
     Args:
-        corpora: Distinct names.
+        corpora: The names of the corpora, all different.
 
     Returns:
         For each corpus ``{"text": "tag_text_<corpus>", "tokens": "tag_tokens_<corpus>"}``, all
-        distinct.
+        different.
     """
     suffixes: list[str] = []
     for corpus in corpora:
@@ -113,7 +113,7 @@ def signature_names(corpora: Sequence[str]) -> list[dict[str, str]]:
 
 
 class TaggerGraph(tf.Module):
-    """What is saved: variables and look-up tables. The functions on them are the signatures."""
+    """The saved variables and look-up tables; the signatures are functions that use them."""
 
     def __init__(self, tagger: ServedTagger):
         super().__init__(name="tagger")
@@ -125,7 +125,7 @@ class TaggerGraph(tf.Module):
         ]
         scores = [TracedFunction(corpus.score, score_spec) for corpus in tagger.corpora]
         self.weights = PackedWeights([encode, *scores])
-        # A function by itself, so that the saved graph holds it once and not for every corpus.
+        # A separate function, so that the saved graph holds it once, not once for each corpus.
         self.encode = tf.function(self.weights.bind(encode), input_signature=encode_spec)
         self.score = [self.weights.bind(score) for score in scores]
         self.sources = [source.graph_encoder(tagger.vocabulary_dir) for source in tagger.sources]
@@ -133,7 +133,7 @@ class TaggerGraph(tf.Module):
 
 
 class _TagTables(NamedTuple):
-    """What ``tags.py`` says of a corpus's tags, as tensors."""
+    """The tables of ``corpora.tags`` for one corpus, as tensors."""
 
     legal_starts: tf.Tensor
     legal_transitions: tf.Tensor
@@ -142,7 +142,7 @@ class _TagTables(NamedTuple):
     continues_entity: tf.Tensor
 
 
-# Any number of tags: what is traced with it serves all corpora.
+# Any number of tags, so that one trace works for all corpora.
 _TAG_TABLES_SPEC = _TagTables(
     legal_starts=tf.TensorSpec([None], tf.bool),
     legal_transitions=tf.TensorSpec([None, None], tf.bool),
@@ -153,13 +153,13 @@ _TAG_TABLES_SPEC = _TagTables(
 
 
 class _Sentences(NamedTuple):
-    """Sentences from the longest to the shortest, and their tokens in the order of the text.
+    """Sentences, longest first, and their tokens in text order.
 
     Attributes:
-        starts: int64 (sentences,), the first token of each sentence.
-        lengths: int64 (sentences,), its tokens.
-        form_ids: int32 (tokens,), the form of each token.
-        forms: string (forms,), the distinct ones.
+        starts: int64 (sentences,), the index of each sentence's first token.
+        lengths: int64 (sentences,), tokens of each sentence.
+        form_ids: int32 (tokens,), the index of each token's form in ``forms``.
+        forms: string (forms,), the distinct forms.
     """
 
     starts: tf.Tensor
@@ -169,12 +169,12 @@ class _Sentences(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """Some sentences as a network takes them, padded to (batch, time).
+    """Some sentences as inputs of the network, padded to (batch, time).
 
     Attributes:
-        places: int64 (tokens,), the place of each of their tokens among all tokens.
-        cells: int64 (tokens, 2), its row and column here.
-        inputs: The inputs of the network by name.
+        places: int64 (tokens,), the index of each token among all tokens of the request.
+        cells: int64 (tokens, 2), row and column of each token in this chunk.
+        inputs: The network's inputs by name.
     """
 
     places: tf.Tensor
@@ -203,7 +203,7 @@ class _SharedSteps:
         self.collect = tf.function(self._collect)
 
     def _split(self, texts: tf.Tensor) -> tuple[Tokens, tf.Tensor]:
-        """The tokens of texts, and which of them begin a sentence."""
+        """The tokens of the texts, and which of them begin a sentence."""
         tokens = tokenise(texts)
         return tokens, split_sentences(tokens)
 
@@ -213,7 +213,7 @@ class _SharedSteps:
         starts = tf.where(begins_sentence)[:, 0]  # (sentences,)
         lengths = tf.concat([starts[1:], [tf.size(forms, out_type=tf.int64)]], axis=0)
         lengths = lengths[: tf.size(starts)] - starts
-        # Of one length as far as possible, so that chunks hold little padding.
+        # Neighbours of similar length need little padding in a chunk.
         order = tf.argsort(lengths, direction="DESCENDING", stable=True)
         distinct, form_ids = tf.unique(forms)
         return _Sentences(
@@ -224,7 +224,7 @@ class _SharedSteps:
         )
 
     def _take_chunk(self, sentences: _Sentences, first: tf.Tensor) -> _Chunk:
-        """Takes as many sentences as go through a network at once, from number ``first`` on."""
+        """Takes the next sentences, from number ``first`` on, that fit into one chunk."""
         longest = sentences.lengths[first]
         count = tf.maximum(_CHUNK_TOKENS // tf.cast(longest, tf.int32), 1)
         starts = sentences.starts[first : first + count]
@@ -249,9 +249,9 @@ class _SharedSteps:
         """Finds the best legal tags.
 
         Returns:
-            For each token its tag id, int32, the probability of that, and at the first token of
-            an entity its probability (0 elsewhere), float32; each (tokens,), in the order of
-            ``cells``.
+            For each token its tag id, int32; the probability of this tag, float32; and the
+            probability of the entity that starts there, float32, 0 if none does. Each (tokens,),
+            in the order of ``cells``.
         """
         potentials = decoding.restrict(
             potentials,
@@ -281,15 +281,15 @@ class _SharedSteps:
 
         Args:
             tokens: The tokens of the texts.
-            begins: bool (tokens,), whether an entity begins there.
-            continues: bool (tokens,), whether one goes on there.
-            types: string (tokens,), its type.
-            entity_scores: float32 (tokens,), its probability where it begins.
+            begins: bool (tokens,), whether the token begins an entity.
+            continues: bool (tokens,), whether the token continues an entity.
+            types: string (tokens,), the type of the token's entity.
+            entity_scores: float32 (tokens,), the entity's probability at its first token.
 
         Returns:
-            What ``tag_text`` returns.
+            The outputs of ``tag_text``.
         """
-        # Legal tags: no entity reaches over the end of a sentence, none goes on without beginning.
+        # Tags are legal: an entity has a first token and ends within its sentence.
         ends = (begins | continues) & ~tf.concat([continues, [False]], axis=0)[1:]
         first, last = tf.where(begins)[:, 0], tf.where(ends)[:, 0]  # (entities,)
 
@@ -335,7 +335,7 @@ def build_signatures(
 def _build_corpus_signatures(
     steps: _SharedSteps, tags: Sequence[str], score: Score
 ) -> tuple[Any, Any]:
-    """The functions ``tag_text`` and ``tag_tokens`` of a corpus."""
+    """Builds ``tag_text`` and ``tag_tokens`` for one corpus."""
     tables = _TagTables(
         legal_starts=tag_tables.legal_starts(tags),
         legal_transitions=tag_tables.legal_transitions(tags),
@@ -404,7 +404,7 @@ def _build_corpus_signatures(
 
 
 def _to_dense(values: tf.Tensor, counts: tf.Tensor, default: object) -> tf.Tensor:
-    """Rows of so many values each, (batch, E), padded on the right; E is at least 1."""
+    """Splits values into rows of ``counts`` values, (batch, E), padded on the right; E >= 1."""
     width = tf.maximum(tf.reduce_max(counts), 1)
     rows = tf.RaggedTensor.from_row_lengths(values, counts, validate=False)
     return rows.to_tensor(default, shape=tf.stack([rows.nrows(), width]))

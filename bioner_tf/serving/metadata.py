@@ -1,4 +1,4 @@
-"""The description of an export, ``tagger.metadata``; readable without TensorFlow."""
+"""The metadata of an export, ``tagger.metadata``, and its checksums; needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from bioner_tf.errors import BionerError
 
-# Within the SavedModel's directory: a JSON object.
+# A JSON object; the path is relative to the SavedModel's directory.
 METADATA_PATH = Path("assets.extra") / "tagger.metadata"
-# The form of that object, its key "format".
+# The value of the metadata's key "format".
 METADATA_FORMAT = 1
-# The SHA-256 of each file that decides the answers, in the form of ``sha256sum``.
+# The SHA-256 of each file that affects the outputs, in the format of ``sha256sum``.
 CHECKSUMS_PATH = Path("assets.extra") / "SHA256SUMS"
 _CHECKED = ("saved_model.pb", "variables/*", "assets/*", METADATA_PATH.as_posix())
 _BLOCK_BYTES = 1 << 20
@@ -26,14 +26,14 @@ def read_metadata(saved_model: Path) -> dict[str, Any]:
         saved_model: The directory of the SavedModel.
 
     Raises:
-        BionerError: It is missing, damaged or of another format.
+        BionerError: If it is missing, damaged or of another format.
     """
     path = saved_model / METADATA_PATH
     try:
         metadata = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise BionerError(
-            f"{path}: missing, so this SavedModel is no export of bioner_tf, or not all of it"
+            f"{path}: missing; this SavedModel was not exported by bioner_tf, or is incomplete"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise BionerError(f"{path}: expected JSON: {error}") from error
@@ -47,17 +47,17 @@ def read_metadata(saved_model: Path) -> dict[str, Any]:
 
 
 def write_checksums(saved_model: Path) -> None:
-    """Writes the checksums of an export's files beside its metadata."""
+    """Writes the checksums of an export's files next to its metadata."""
     sums = _checksums(saved_model)
     lines = (f"{digest}  {name}\n" for name, digest in sums.items())
     (saved_model / CHECKSUMS_PATH).write_text("".join(lines), encoding="utf-8")
 
 
 def check_files(saved_model: Path) -> None:
-    """Checks the files of an export against its checksums; an old export has none.
+    """Checks the files of an export against its checksums; older exports have no checksums.
 
     Raises:
-        BionerError: A file is missing or not the one that was exported, or there is one more.
+        BionerError: If a file is missing, was changed or was added.
     """
     path = saved_model / CHECKSUMS_PATH
     if not path.exists():
@@ -67,7 +67,7 @@ def check_files(saved_model: Path) -> None:
         expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
         found = _checksums(saved_model)
     except (OSError, ValueError) as error:
-        raise BionerError(f"{path}: the export's checksums cannot be checked: {error}") from error
+        raise BionerError(f"{path}: cannot check the export's checksums: {error}") from error
     for name in sorted({*expected, *found}):
         if expected.get(name) != found.get(name):
             raise BionerError(

@@ -1,6 +1,6 @@
 """The model card of an export, its ``README.md``: use, scores, settings, limits and licence.
 
-Made from the export's metadata alone, which ``export/README.md`` describes.
+It is made from the export's metadata, which ``export/README.md`` describes.
 """
 
 from __future__ import annotations
@@ -12,28 +12,25 @@ import jinja2
 
 from bioner_tf.corpora import fetch
 
-# Who made the paper's corpora, by the beginning of their names.
-_MAKERS = {
-    "BC2GM": "the gene mention task of BioCreative II (Smith et al. 2008)",
-    "BC5CDR": "the chemical-disease relation task of BioCreative V (Li et al. 2016)",
-    "BioNLP09": "the shared task of BioNLP 2009 (Kim et al. 2009)",
-    "BioNLP11ID": "the infectious diseases task of BioNLP 2011 (Pyysalo et al. 2011)",
-    "BioNLP13PC": "the pathway curation task of BioNLP 2013 (Ohta et al. 2013)",
+# The origin of the paper's corpora, by the beginning of their names.
+_ORIGINS = {
+    "BC2GM": "BioCreative II, gene mention task (Smith et al. 2008)",
+    "BC5CDR": "BioCreative V, chemical-disease relation task (Li et al. 2016)",
+    "BioNLP09": "BioNLP 2009 shared task (Kim et al. 2009)",
+    "BioNLP11ID": "BioNLP 2011, infectious diseases task (Pyysalo et al. 2011)",
+    "BioNLP13PC": "BioNLP 2013, pathway curation task (Ohta et al. 2013)",
     "Ex-PTM": "exhaustive post-translational modifications (Pyysalo et al. 2011)",
-    "JNLPBA": "the shared task of JNLPBA 2004, from GENIA (Kim et al. 2004)",
+    "JNLPBA": "JNLPBA 2004 shared task, based on GENIA (Kim et al. 2004)",
     "linnaeus": "LINNAEUS (Gerner et al. 2010)",
-    "NCBI-disease": "the NCBI (Doğan et al. 2014)",
+    "NCBI-disease": "NCBI disease corpus (Doğan et al. 2014)",
 }
 
 
 def write_model_card(metadata: Mapping[str, Any]) -> str:
-    """Describes in Markdown what an export holds, how to use it and where its limits are.
+    """Renders the model card of an export as Markdown.
 
     Args:
         metadata: The content of the export's ``tagger.metadata``.
-
-    Returns:
-        The card.
     """
     names = [corpus["name"] for corpus in metadata["corpora"]]
     return _ENVIRONMENT.get_template("model_card.md.j2").render(
@@ -46,9 +43,9 @@ def write_model_card(metadata: Mapping[str, Any]) -> str:
         ],
         settings=[item for part in metadata.get("settings", {}).values() for item in part.items()],
         origins=[
-            (name, maker)
+            (name, origin)
             for name in names
-            for beginning, maker in _MAKERS.items()
+            for beginning, origin in _ORIGINS.items()
             if name == beginning or name.startswith(f"{beginning}-")
         ],
         terms=fetch.sources()["corpora"].licence,
@@ -56,12 +53,12 @@ def write_model_card(metadata: Mapping[str, Any]) -> str:
 
 
 def _to_cell(text: object) -> str:
-    # A bar would end the cell.
+    # An unescaped bar would end the cell.
     return str(text).replace("|", r"\|")
 
 
 def _format_setting(value: Any) -> str:
-    """A setting's value as its flag takes it, in backticks."""
+    """A setting's value in backticks, written as on the command line."""
     if value is None or value in ("", (), [], {}):
         return "not set"
     if isinstance(value, bool):
@@ -73,7 +70,7 @@ def _format_setting(value: Any) -> str:
     return f"`{value}`"
 
 
-# Markdown: nothing to escape as HTML.
+# No HTML escaping: the card is Markdown.
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader(__package__),
     trim_blocks=True,

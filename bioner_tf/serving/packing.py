@@ -1,9 +1,9 @@
 """Packs the weights of functions into a single variable.
 
 In a saved graph, every variable that a function reads is an argument of each function that calls
-it, at about a hundred bytes each: dozens of variables and a dozen signatures make megabytes. Packed
-functions read slices of one vector instead. The results are the same. No slice is copied, because
-each starts at an address at which TensorFlow can share the vector's memory.
+it, at about a hundred bytes each: dozens of variables and a dozen signatures add up to megabytes.
+Packed functions read slices of one vector instead. The results are the same. The slices are aligned
+so that TensorFlow shares the vector's memory and copies nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
-# TensorFlow shares the memory of a slice if it is aligned like a tensor: to 64 bytes.
+# TensorFlow shares the memory of a slice if the slice is aligned like a tensor, to 64 bytes.
 _ALIGNED_VALUES = 16  # of float32
 
 
@@ -24,15 +24,15 @@ class TracedFunction:
     """A function as a graph.
 
     Args:
-        function: A function of tensors that may read variables and changes none.
-        signature: The ``tf.TensorSpec`` of each of its arguments, nested as these are.
+        function: A function of tensors; it may read variables but must not change them.
+        signature: The ``tf.TensorSpec`` of each argument, with the same nesting.
 
     Attributes:
-        concrete: The function, traced.
+        concrete: The traced function.
         graph_def: Its graph.
         variables: The variables that it reads, in the same order in every process.
-        reads: By the name of a node that reads a variable as a whole, the variable.
-        looked_up: The variables that are used in other ways: to look up rows, or in a loop.
+        reads: Variables that are read as a whole, by the name of the node that reads them.
+        looked_up: Variables that are used in other ways: to look up rows, or in a loop.
     """
 
     def __init__(self, function: Callable[..., Any], signature: Sequence[Any]):
@@ -44,7 +44,7 @@ class TracedFunction:
             for name, value in self.captured.items()
             if id(value) in variables
         }
-        # In the order of their first use; the order of ``concrete.variables`` depends on hashes.
+        # In order of first use, because the order of ``concrete.variables`` depends on hashes.
         self.variables = list(handles.values())
         self.reads: dict[str, tf.Variable] = {}
         self.looked_up: list[tf.Variable] = []
@@ -57,22 +57,22 @@ class TracedFunction:
 
     @property
     def arguments(self) -> list[str]:
-        """The names of the nodes that stand for its arguments, flat."""
+        """The names of its arguments' nodes, flattened."""
         names = [tensor.op.name for tensor in self.concrete.inputs]
         return names[: len(names) - len(self.concrete.captured_inputs)]
 
     @property
     def captured(self) -> dict[str, tf.Tensor]:
-        """The tensors that the function takes from outside, by the names of their nodes."""
+        """The tensors that it captures from outside, by the name of their node in its graph."""
         names = [tensor.op.name for tensor in self.concrete.inputs]
         return dict(zip(names[len(self.arguments) :], self.concrete.captured_inputs))
 
 
 class PackedWeights(tf.Module):
-    """The weights of functions: variables that are read as a whole are packed, the others are not.
+    """The weights of functions; packs the variables that are only read as a whole.
 
     Args:
-        functions: All that are going to be bound.
+        functions: All functions that will be passed to :meth:`bind`.
 
     Attributes:
         vector: float32 (values,), the packed variables with zeros between them.
@@ -99,13 +99,13 @@ class PackedWeights(tf.Module):
         )
 
     def bind(self, function: TracedFunction) -> Callable[..., Any]:
-        """Makes a function read the vector.
+        """Makes a function read its weights from the vector.
 
         Args:
-            function: One of those that the weights were made of.
+            function: One of the functions that this object was built from.
 
         Returns:
-            A function of the same arguments and results, for use inside of a ``tf.function``.
+            A function with the same arguments and results, for use inside a ``tf.function``.
         """
         reads = {name: v for name, v in function.reads.items() if v.ref() in self._starts}
         replaced = {*reads, *function.arguments, *function.captured}
@@ -136,7 +136,7 @@ class PackedWeights(tf.Module):
 
 
 def _without(graph_def: graph_pb2.GraphDef, names: set[str]) -> graph_pb2.GraphDef:
-    """The graph without the nodes of these names; inputs from them stay, to be mapped."""
+    """The graph without these nodes; inputs from them stay, for the caller to map."""
     result = graph_pb2.GraphDef(library=graph_def.library, versions=graph_def.versions)
     for node in graph_def.node:
         if node.name not in names:

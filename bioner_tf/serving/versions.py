@@ -1,4 +1,4 @@
-"""A directory of exported versions: list them, prune them, find the newest."""
+"""A directory of exported versions: lists them, removes old ones, finds the newest."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _SAVED_MODEL = "saved_model.pb"
 
 
 def list_versions(export_dir: PathLike) -> list[int]:
-    """Lists the versions in a directory, ascending; none if the directory is missing."""
+    """Lists the versions in a directory in ascending order; none if the directory is missing."""
     directory = Path(export_dir)
     if not directory.is_dir():
         return []
-    # TensorFlow Serving ignores names that are not plain numbers, too.
+    # Like TensorFlow Serving, ignore names that are not plain numbers.
     names = (entry.name for entry in directory.iterdir() if entry.is_dir())
     return sorted(int(name) for name in names if re.fullmatch(r"[0-9]+", name))
 
@@ -33,7 +33,7 @@ def prune_versions(export_dir: PathLike, keep: int) -> list[int]:
         keep: How many of the newest to keep, at least 1.
 
     Returns:
-        The versions that were removed, ascending.
+        The versions that were removed, in ascending order.
     """
     directory = Path(export_dir)
     exports = [v for v in list_versions(directory) if (directory / str(v) / METADATA_PATH).exists()]
@@ -43,13 +43,10 @@ def prune_versions(export_dir: PathLike, keep: int) -> list[int]:
 
 
 def find_saved_model(path: PathLike) -> Path:
-    """Finds the SavedModel that a path stands for.
+    """Finds the SavedModel at a path; the newest one if there are several versions.
 
     Args:
         path: A SavedModel, a directory of versions, or a run directory.
-
-    Returns:
-        The SavedModel's directory; of several versions the newest.
 
     Raises:
         BionerError: If there is none.
@@ -68,5 +65,5 @@ def find_saved_model(path: PathLike) -> Path:
             return max(versions, key=lambda version: int(version.name))
     raise BionerError(
         f"{path}: expected an exported tagger ({_SAVED_MODEL}), a directory of its versions or a "
-        "run directory, found none of them; bioner-export makes one of a run"
+        "run directory, found none of them; export a run with bioner-export"
     )

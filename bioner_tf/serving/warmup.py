@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# Where TensorFlow Serving looks for them.
+# TensorFlow Serving looks for the requests here.
 WARMUP_PATH = Path("assets.extra") / "tf_serving_warmup_requests"
 
 _WARMUP_TEXT = "Mutations in BRCA1 cause breast cancer. It was found in 1994."
@@ -36,7 +36,7 @@ def write_warmup(path: Path, signatures: Sequence[str]) -> None:
 def _prediction_log(signature: str, inputs: Mapping[str, Any]) -> bytes:
     """A request as a serialized ``tensorflow.serving.PredictionLog``.
 
-    The classes are in tensorflow-serving-api, which would be a large dependency for six fields:
+    tensorflow-serving-api has classes for it, but is a large dependency for these six fields:
     ``PredictionLog.predict_log = 6``, ``PredictLog.request = 1``, ``PredictRequest.model_spec = 1``
     and ``inputs = 2`` (a map: entries of ``key = 1``, ``value = 2``), ``ModelSpec.name = 1`` and
     ``signature_name = 3``. All are length-delimited.

@@ -1,14 +1,21 @@
-"""One export for all tests of this folder, loaded by TensorFlow alone."""
+"""The export that all tests of this folder share, loaded by TensorFlow alone."""
 
 from __future__ import annotations
 
 import pytest
 import tensorflow as tf
 
+from bioner_tf.tagging.tagger import Tagger
+
 
 @pytest.fixture(scope="package")
 def saved_model(served_run):
     return served_run / "export" / "9"
+
+
+@pytest.fixture(scope="package")
+def loaded(saved_model):
+    return Tagger(saved_model)
 
 
 @pytest.fixture(scope="package")

@@ -1,4 +1,4 @@
-"""Exports in the hands of libtensorflow's own loader, the one inside TensorFlow Serving."""
+"""The C programs: exports loaded by libtensorflow, as TensorFlow Serving loads them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,7 @@ import subprocess
 
 import pytest
 
-from bioner_tf.tagging.tagger import Tagger
 from tests.helpers import c_programs, random_tagger
-
-
-@pytest.fixture(scope="module")
-def saved_model(served_run):
-    return served_run / "export" / "9"
-
-
-@pytest.fixture(scope="module")
-def loaded(saved_model):
-    return Tagger(saved_model)
 
 
 def as_json(entities):
@@ -39,7 +28,7 @@ def test_warmup_replays_every_signature(saved_model, loaded):
 
 
 def test_lines_are_tagged_as_in_python(saved_model, loaded):
-    # No line breaks and, since it is read into C strings nowhere, NUL like any other character.
+    # One text a line, so no line breaks. NUL is allowed: no program uses NUL-terminated strings.
     texts = [text for text in random_tagger.NASTY_TEXTS if not set(text) & set("\r\n")]
     answers = c_programs.run(
         "bioner_tag", saved_model, stdin="".join(f"{text}\n" for text in texts).encode()
@@ -47,7 +36,7 @@ def test_lines_are_tagged_as_in_python(saved_model, loaded):
     assert [a["entities"] for a in answers] == [as_json(row) for row in loaded.tag_texts(texts)]
 
 
-def test_arguments_are_tagged_as_a_batch_by_the_signature_asked_for(saved_model, loaded):
+def test_arguments_are_tagged_as_a_batch_by_the_given_signature(saved_model, loaded):
     texts = ["The BRCA1 gene binds p53.", "", "in the gene"]
     name = loaded.metadata["corpora"][1]["signatures"]["text"]
     answers = c_programs.run("bioner_tag", f"--signature={name}", saved_model, *texts)
@@ -69,7 +58,7 @@ def test_benchmark_reports_each_period(saved_model):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["bioner_tag"], 2, "usage: "),
         (["bioner_tag", "--unknown", "x"], 2, "usage: "),
@@ -77,7 +66,7 @@ def test_benchmark_reports_each_period(saved_model):
         (["bioner_bench", "missing", "0", "1"], 2, "usage: "),
     ],
 )
-def test_mistakes_end_in_a_line_and_a_code(tmp_path, arguments, code, told):
+def test_mistakes_end_in_a_line_and_a_code(tmp_path, arguments, code, message):
     program, *rest = arguments
     done = subprocess.run(
         [c_programs.build() / program, *rest],
@@ -87,4 +76,4 @@ def test_mistakes_end_in_a_line_and_a_code(tmp_path, arguments, code, told):
         check=False,
     )
     assert done.returncode == code
-    assert told in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The client of export/ against TensorFlow Serving in small, by REST and by gRPC."""
+"""The client of export/ against a small imitation of TensorFlow Serving, by REST and by gRPC."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bioner_tf.tagging.tagger import Tagger
 from tests.helpers import fake_server, random_tagger
 
 TEXTS = ["The BRCA1 gene binds p53.", "", *(t for t in random_tagger.NASTY_TEXTS if len(t) < 500)]
@@ -31,19 +30,9 @@ def client_module(repository):
     return module
 
 
-@pytest.fixture(scope="module")
-def loaded(served_run):
-    return Tagger(served_run)
-
-
-@pytest.fixture(scope="module")
-def model(loaded):
-    return tf.saved_model.load(str(loaded.path))
-
-
 @pytest.fixture
-def server(model):
-    return fake_server.Server(model.signatures)
+def server(signatures):
+    return fake_server.Server(signatures.model.signatures)
 
 
 @pytest.fixture
@@ -54,7 +43,7 @@ def rest_port(server):
 
 @pytest.fixture(params=["rest", "grpc"])
 def transport(request, server, client_module):
-    """Makes a transport to the server, with other settings if need be."""
+    """A function that makes a transport to the server; arguments replace the defaults."""
     if request.param == "grpc":
         pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is not installed")
         serve, make = fake_server.serve_grpc, client_module.Grpc
@@ -108,24 +97,24 @@ def test_busy_servers_are_asked_again(client_module, transport, server):
         list(client.tag(["gene"]))
 
 
-def test_refusals_are_told_at_once(client_module, transport, server):
+def test_refusals_are_reported_without_a_retry(client_module, transport, server):
     client = client_module.Client(transport("tagger", "tag_text_unknown"))
     with pytest.raises(client_module.ServerError, match='name: "tag_text_unknown" not found'):
         list(client.tag(["gene"]))
     assert len(server.requests) == 1
 
 
-def test_no_server_is_told(client_module):
-    for transport in (client_module.Rest("http://localhost:1", "tagger"),):
-        with pytest.raises(client_module.ServerUnavailableError, match="refused"):
-            list(client_module.Client(transport, retries=1).tag(["gene"]))
+def test_a_missing_server_is_reported(client_module):
+    transport = client_module.Rest("http://localhost:1", "tagger")
+    with pytest.raises(client_module.ServerUnavailableError, match="refused"):
+        list(client_module.Client(transport, retries=1).tag(["gene"]))
 
 
 @pytest.mark.parametrize("kind", ["Rest", "Grpc"])
 def test_a_server_that_does_not_answer_in_time_is_asked_again(client_module, kind):
     if kind == "Grpc":
         pytest.importorskip("grpc", reason="grpcio is not installed")
-    # Takes connections, and never says a word.
+    # Accepts connections, but never answers.
     with socket.create_server(("localhost", 0)) as silent:
         address = f"localhost:{silent.getsockname()[1]}"
         url = f"http://{address}" if kind == "Rest" else address
@@ -156,7 +145,7 @@ def test_waits_double_up_to_a_limit(client_module, monkeypatch):
         assert longest / 2 <= wait <= longest
 
 
-def test_answers_of_something_else_are_told(client_module):
+def test_answers_of_another_service_are_reported(client_module):
     transport = types.SimpleNamespace(predict=lambda texts: {"scores": [1.0]})
     with pytest.raises(client_module.ServerError, match="none named entity_count"):
         list(client_module.Client(transport).tag(["gene"]))
@@ -164,7 +153,7 @@ def test_answers_of_something_else_are_told(client_module):
 
 @pytest.mark.parametrize("kind", ["text", "tokens"])
 def test_rows_and_columns_hold_the_same(repository, server, rest_port, kind):
-    """The bodies of export/requests, through HTTP, both ways."""
+    """The example requests of ``export/requests`` in both forms, sent by HTTP."""
     import urllib.request
 
     answers = {}
@@ -192,7 +181,7 @@ def test_main_reads_lines_and_prints_objects(client_module, rest_port, server, m
 
 
 def test_tensors_of_every_encoding_are_read(client_module):
-    """By TensorFlow's own: repeated fields, packed content, a last value that repeats."""
+    """Tensors written by TensorFlow: as fields, as packed bytes, with omitted repeated values."""
     read = client_module._message_class("PredictResponse")()
     for values in (
         np.array([[1, -2], [3, 4]], np.int32),

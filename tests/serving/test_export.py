@@ -1,4 +1,4 @@
-"""The files of an export: what they hold, and that a version is written whole or not at all."""
+"""The files of an export: their content, and that a version is complete or not there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_graph_is_small_and_of_core_ops_only(saved_model):
     serialized = (saved_model / "saved_model.pb").read_bytes()
     assert len(serialized) < 500_000
     assert_core_ops_only(saved_model)
-    # Loaders warn of gradients that are named but not saved.
+    # Loaders warn about gradients that are named but not saved.
     assert b"_gradient_op_type" not in serialized
 
 
@@ -64,7 +64,7 @@ def test_metadata_tells_what_is_inside(saved_model):
     assert metadata["tensorflow"] == tf.__version__
 
 
-def test_versions_count_up_and_appear_whole(served_tagger, tmp_path, monkeypatch):
+def test_versions_count_up_and_are_complete(served_tagger, tmp_path, monkeypatch):
     def save_nothing(_, directory, **kwargs):
         (Path(directory) / "saved_model.pb").touch()
 
@@ -87,7 +87,7 @@ def test_versions_count_up_and_appear_whole(served_tagger, tmp_path, monkeypatch
     assert sorted(entry.name for entry in export_dir.iterdir()) == ["1", "10", "11", "notes"]
 
 
-def test_nothing_tells_where_the_vocabulary_was(served_tagger, saved_model):
+def test_no_file_contains_the_path_of_the_vocabulary(served_tagger, saved_model):
     folder = str(served_tagger.vocabulary_dir).encode()
     assert [p for p in saved_model.rglob("*") if p.is_file() and folder in p.read_bytes()] == []
 
@@ -121,7 +121,7 @@ def test_empty_vocabulary_is_refused(tmp_path):
 
 
 def test_the_cards_own_program_runs_where_bioner_tf_cannot_be_imported(saved_model):
-    """A newcomer has the export and TensorFlow, nothing else."""
+    """A new user may have only the export and TensorFlow."""
     card = (saved_model / "README.md").read_text("utf-8")
     [program] = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     blocker = textwrap.dedent(
@@ -183,7 +183,7 @@ def test_trained_taggers_export_small_and_exact(served_tagger, tmp_path, structu
     saved_model = export_tagger(tagger, tmp_path)
 
     assert_core_ops_only(saved_model)
-    # Weights and vocabularies are other files.
+    # Weights and vocabularies are in other files.
     assert (saved_model / "saved_model.pb").stat().st_size < 1_000_000
 
     loaded = Tagger(saved_model)

@@ -1,4 +1,4 @@
-"""The signatures of an export against the pieces they are made of, and against enumeration."""
+"""The signatures of an export against its parts and against enumeration of all tag sequences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def signature(corpus, kind):
 
 
 def tag_texts(signatures, texts, corpus=random_tagger.MAIN):
-    """Entities as (start, end, type, text, score) of each text, which are str or bytes."""
+    """Tags texts (str or bytes); returns (start, end, type, text, score) for each entity."""
     texts = [text if isinstance(text, bytes) else text.encode() for text in texts]
     name = signature(corpus, "text")
     outputs = signatures(name, text=np.array(texts, object).reshape(len(texts)))
@@ -45,7 +45,7 @@ def without_scores(entities):
 
 
 def assert_same(found, expected):
-    """Entities are equal; their scores but for the rounding of matrix products of other sizes."""
+    """Asserts equal entities; scores may differ by rounding, as batch shapes differ."""
     assert [without_scores(row) for row in found] == [without_scores(row) for row in expected]
     np.testing.assert_allclose(
         [entity[-1] for row in found for entity in row],
@@ -64,7 +64,7 @@ def tag_tokens(signatures, sentences, corpus=random_tagger.MAIN, padding=b"", ex
 
 
 def potentials_of(tagger, corpus, tokens):
-    """The network's potentials for one sentence, its inputs made by the Python vocabularies."""
+    """The network's potentials for one sentence that Python, not the graph, encoded."""
     score = {c.name: c.score for c in tagger.corpora}[corpus]
     inputs = random_tagger.encode_in_python(tokens)
     features = tagger.encode({name: tf.constant(values) for name, values in inputs.items()})
@@ -124,7 +124,7 @@ def test_entity_scores_equal_enumeration(served_tagger, signatures, corpus):
 
 @pytest.mark.parametrize("corpus", random_tagger.TAGS)
 def test_texts_are_tagged_as_their_tokens_are(signatures, corpus):
-    """A sentence longer than the limit is cut, by ``tag_text`` and ``tag_tokens`` alike."""
+    """Both signatures cut sentences that are longer than the limit."""
     texts = [text for text in random_tagger.NASTY_TEXTS if "\n\n" not in text and ". " not in text]
     tokens = [reference.tokenise(text.encode()) for text in texts]
     sentences = [[form for _, _, form in row] for row in tokens]
@@ -140,7 +140,7 @@ def test_texts_are_tagged_as_their_tokens_are(signatures, corpus):
         assert without_scores(found[row]) == expected
 
 
-def test_padding_of_tokens_is_ignored_whatever_it_holds(signatures):
+def test_padding_of_tokens_is_ignored(signatures):
     sentences = [["the", "BRCA1", "gene"], ["p53"], [], ["in", "the"]]
     expected = tag_tokens(signatures, sentences)
     found = tag_tokens(signatures, sentences, padding=b"BRCA1", extra=30)
@@ -163,7 +163,7 @@ def test_lengths_beyond_the_tokens_mean_all_of_them(signatures):
     assert signatures(name, tokens=tokens, lengths=[-1])["tags"].tolist() == [[b"", b""]]
 
 
-def test_nothing_at_all_is_answered(signatures):
+def test_empty_inputs_are_answered(signatures):
     outputs = signatures("serving_default", text=np.array([], object))
     assert {name: value.shape for name, value in outputs.items()} == {
         "entity_count": (0,),
@@ -202,7 +202,7 @@ ANY_BYTES = strategies.lists(
 
 
 def with_examples(count, slow_count):
-    """Few examples, always the same, in the default suite; many, always others, in the slow one."""
+    """A few fixed examples in the default suite; many random ones in the slow suite."""
     return pytest.mark.parametrize(
         "settings",
         [
@@ -230,7 +230,7 @@ def test_offsets_hold_for_any_bytes(signatures, settings):
 
 @with_examples(15, 1000)
 def test_any_text_is_tagged_as_its_sentences_tokens_are(signatures, settings):
-    """Cut outside of the export, and sent to it a sentence a row."""
+    """Splits the texts outside of the export, then sends each sentence as a row of tokens."""
 
     @hypothesis.given(ANY_BYTES)
     def test(texts):
@@ -256,7 +256,7 @@ def test_any_text_is_tagged_as_its_sentences_tokens_are(signatures, settings):
     check(settings, test)
 
 
-def test_company_and_order_change_no_answer(signatures):
+def test_other_texts_of_the_batch_and_their_order_change_no_answer(signatures):
     texts = [text for text in random_tagger.NASTY_TEXTS if len(text) < 5000]
     alone = [tag_texts(signatures, [text], random_tagger.AUXILIARY)[0] for text in texts]
     assert_same(tag_texts(signatures, texts, random_tagger.AUXILIARY), alone)
@@ -286,7 +286,7 @@ def test_a_document_is_tagged_as_its_sentences_are(signatures):
     assert expected
 
 
-def test_signatures_are_what_the_contract_says(signatures):
+def test_signatures_have_the_documented_inputs_and_outputs(signatures):
     wanted = {"serving_default", "tag_tokens"}
     wanted |= {
         signature(corpus, kind) for corpus in random_tagger.TAGS for kind in ("text", "tokens")
@@ -323,7 +323,7 @@ def test_the_main_corpus_has_the_plain_names(signatures):
             np.testing.assert_array_equal(value, expected[name])
 
 
-def test_signature_names_stay_distinct_and_plain():
+def test_signature_names_are_distinct_and_use_allowed_characters():
     names = signature_names(["a b", "a_b", "a/b", "BC2GM-IOB", "été"])
     assert [name["text"] for name in names] == [
         "tag_text_a_b", "tag_text_a_b_2", "tag_text_a_b_3", "tag_text_BC2GM-IOB", "tag_text__t_",

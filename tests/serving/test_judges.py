@@ -1,4 +1,4 @@
-"""Judges of an export that take minutes: other loaders, other releases, large texts, long runs."""
+"""Slow checks of an export: other loaders, newer TensorFlow, large texts, long runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 NEWEST_TENSORFLOW = "tensorflow-cpu==2.21.*"
 SOAK_SECONDS = float(os.environ.get("BIONER_SOAK_SECONDS", "600"))
 
-# What an answer may take beyond what the loaded model does: so much for each character.
+# The memory that an answer may need in addition to the loaded model, for each character.
 BYTES_A_CHARACTER = 400
 MEGABYTE = 1_000_000
 LARGE_TEXTS = {
@@ -29,11 +29,6 @@ LARGE_TEXTS = {
     "letters": "a ",
     "emoji": "👩‍👩",
 }
-
-
-@pytest.fixture(scope="module")
-def saved_model(served_run):
-    return served_run / "export" / "9"
 
 
 def quiet_environment():
@@ -103,7 +98,7 @@ def test_the_newest_tensorflow_answers_the_same(saved_model, tmp_path):
 
 
 def tag_in_process(saved_model, text):
-    """Runs the C program on a text; returns its seconds and its greatest resident size in bytes."""
+    """Runs the C program on a text; returns its seconds and its peak resident memory in bytes."""
     started = time.monotonic()
     process = subprocess.Popen(
         [c_programs.build() / "bioner_tag", saved_model],
@@ -126,7 +121,7 @@ def test_large_texts_take_bounded_memory_and_time(saved_model, name):
     idle_seconds, idle = tag_in_process(saved_model, "gene")
     large_seconds, large = tag_in_process(saved_model, piece * (MEGABYTE // len(piece)))
     assert large - idle < BYTES_A_CHARACTER * MEGABYTE
-    # Time grows no faster than the text, but for the noise of a busy machine.
+    # Time grows linearly with the text; the margin allows for a busy machine.
     half_seconds, _ = tag_in_process(saved_model, piece * (MEGABYTE // 2 // len(piece)))
     assert large_seconds - idle_seconds < 4 * max(half_seconds - idle_seconds, 1)
 
@@ -143,5 +138,5 @@ def test_memory_stays_the_same_in_a_long_run(saved_model):
     seconds = SOAK_SECONDS / periods
     _, *found = c_programs.run("bioner_bench", saved_model, 2, seconds, periods, stdin=texts)
     megabytes = [period["resident_megabytes"] for period in found]
-    # The first third warms up: TensorFlow keeps what it has once allocated.
+    # The first third is warm-up: TensorFlow keeps memory that it has allocated once.
     assert max(megabytes[periods // 3 :]) < 1.05 * megabytes[periods // 3]

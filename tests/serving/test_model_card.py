@@ -30,12 +30,12 @@ def test_tells_corpora_scores_and_settings():
     assert "| genes | test | 75.00 | 50.00 | 60.00 |" in card
     assert "| epochs | `80` |" in card
     assert "more than 256 tokens" in card
-    assert "no more than 64 characters" in card
-    assert "each corpus comes with terms of its own makers" in card
+    assert "Only the first 64 characters" in card
+    assert "Each corpus has its own terms of use" in card
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "written"),
     [
         (None, "not set"),
         ("", "not set"),
@@ -48,9 +48,9 @@ def test_tells_corpora_scores_and_settings():
         ({"genes": ("DNA", "RNA"), "x": ["y"]}, "`genes:DNA+RNA,x:y`"),
     ],
 )
-def test_settings_are_told_as_flags_take_them(value, told):
+def test_settings_are_written_as_on_the_command_line(value, written):
     card = write_model_card({**METADATA, "settings": {"data": {"setting": value}}})
-    assert f"| setting | {told} |" in card.splitlines()
+    assert f"| setting | {written} |" in card.splitlines()
 
 
 def test_blocks_are_one_empty_line_apart():
@@ -62,7 +62,7 @@ def test_blocks_are_one_empty_line_apart():
         assert not text.endswith("\n\n")
 
 
-def test_tells_who_made_the_papers_corpora():
+def test_tells_the_origin_of_the_papers_corpora():
     corpora = [
         {**METADATA["corpora"][0], "name": name}
         for name in ("BC2GM-IOB", "BioNLP11ID-chem-IOB", "BioNLP11", "genes")
@@ -70,19 +70,19 @@ def test_tells_who_made_the_papers_corpora():
     card = write_model_card({**METADATA, "corpora": corpora})
     licence = card[card.index("## Licence") :]
     assert "CC BY 4.0; each corpus is under its makers' own terms" in licence
-    assert "| BC2GM-IOB | the gene mention task of BioCreative II" in licence
-    assert "| BioNLP11ID-chem-IOB | the infectious diseases task" in licence
+    assert "| BC2GM-IOB | BioCreative II, gene mention task" in licence
+    assert "| BioNLP11ID-chem-IOB | BioNLP 2011, infectious diseases task" in licence
     assert "| BioNLP11 |" not in licence
     assert "| genes |" not in licence
 
 
-def test_every_corpus_of_the_paper_has_makers():
+def test_every_corpus_of_the_paper_has_an_origin():
     for name in fetch.CORPORA:
         card = write_model_card({**METADATA, "corpora": [{**METADATA["corpora"][0], "name": name}]})
         assert f"| {name} | " in card[card.index("## Licence") :]
 
 
-def test_leaves_out_what_is_not_known():
+def test_leaves_out_sections_without_data():
     card = write_model_card(METADATA)
     assert [line for line in card.splitlines() if line.startswith("## ")] == [
         "## Use",

@@ -1,4 +1,4 @@
-"""Packed functions against the functions that they were."""
+"""Packed functions against the original functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def variable(*shape, dtype=np.float32):
 @pytest.fixture
 def weights():
     return {
-        "kernel": variable(3, 5),  # 15 values: what follows starts behind a gap
+        "kernel": variable(3, 5),  # 15 values: a gap follows
         "bias": variable(5),
         "scalar": variable(),
         "table": variable(7, 3),
@@ -26,7 +26,7 @@ def weights():
 
 
 def make_functions(weights):
-    constant = tf.constant([0.5])  # captured, and no variable
+    constant = tf.constant([0.5])  # captured, but not a variable
 
     def embed(ids, mask):
         features = tf.gather(weights["table"], ids) * mask[:, tf.newaxis] + constant
@@ -53,7 +53,7 @@ SPECS = (
 )
 
 
-def test_the_order_of_variables_hangs_on_no_hash(weights):
+def test_the_order_of_variables_does_not_depend_on_hashes(weights):
     names = {id(weights[name]): name for name in weights}
     found = [
         [names[id(variable)] for variable in TracedFunction(*pair).variables]
@@ -76,7 +76,7 @@ def test_results_are_the_same_to_the_bit_after_saving_too(weights, tmp_path):
     tf.saved_model.save(module, str(tmp_path))
     arguments = (tf.constant([0, 6, 2, 2]), tf.constant([1.0, 0.0, 1.0, 1.0]))
     expected = project(embed(*arguments), 2)
-    # What is packed is a copy: it is the vector that is read.
+    # The functions read the packed copy, so changes of the originals have no effect.
     for name in ("kernel", "bias", "scalar"):
         weights[name].assign(tf.zeros_like(weights[name]))
     loaded = tf.saved_model.load(str(tmp_path))
@@ -86,13 +86,13 @@ def test_results_are_the_same_to_the_bit_after_saving_too(weights, tmp_path):
         np.testing.assert_array_equal(found["sums"], expected["sums"])
 
 
-def test_what_is_read_as_a_whole_is_packed_and_nothing_else(weights):
+def test_only_variables_that_are_read_as_a_whole_are_packed(weights):
     traced = [TracedFunction(*pair) for pair in zip(make_functions(weights), SPECS)]
     module = PackedWeights(traced)
     assert {id(v) for v in module.tables} == {
         id(weights[name]) for name in ("table", "double", "inner")
     }
-    # Each from a multiple of 16 values on.
+    # Each of the three starts at a multiple of 16 values.
     assert module.vector.shape == (3 * 16,)
     kept = np.concatenate([weights[name].numpy().ravel() for name in ("kernel", "bias", "scalar")])
     np.testing.assert_array_equal(np.sort(module.vector[module.vector != 0]), np.sort(kept))

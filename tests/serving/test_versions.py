@@ -1,4 +1,4 @@
-"""A directory of versions: pruned, and searched for the newest."""
+"""A directory of versions: removing old ones, finding the newest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_old_versions_are_pruned_and_nothing_else(saved_model, tmp_path):
         shutil.copy(
             saved_model / "assets.extra" / "tagger.metadata", tmp_path / version / "assets.extra"
         )
-    (tmp_path / "1").mkdir()  # somebody else's
+    (tmp_path / "1").mkdir()  # not an export of bioner_tf
     (tmp_path / "20").mkdir()
     assert prune_versions(tmp_path, keep=3) == []
     assert prune_versions(tmp_path, keep=1) == [2, 3]

@@ -1,4 +1,4 @@
-"""The warm-up requests, read by another description of their messages."""
+"""The warm-up requests, read with message classes that do not come from the code under test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 
 def prediction_log_class():
-    """``tensorflow.serving.PredictionLog`` as far as it goes here, from its published fields."""
+    """``tensorflow.serving.PredictionLog``, limited to the fields that the requests use."""
     message, tensor = "TYPE_MESSAGE", ".tensorflow.TensorProto"
     messages = {
         "ModelSpec": [("name", 1, "TYPE_STRING", ""), ("signature_name", 3, "TYPE_STRING", "")],
@@ -35,8 +35,8 @@ def prediction_log_class():
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("log.PredictionLog"))
 
 
-def test_warmup_requests_are_those_of_every_signature(saved_model, signatures):
-    """That they run is for the C loader to show."""
+def test_there_is_a_warmup_request_for_every_signature(saved_model, signatures):
+    """``test_c_programs`` checks that they run."""
     log_class = prediction_log_class()
     path = saved_model / "assets.extra" / "tf_serving_warmup_requests"
     asked = {}

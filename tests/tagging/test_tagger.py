@@ -130,7 +130,7 @@ def test_what_is_no_export_is_told(served_run, tmp_path):
         with pytest.raises(BionerError, match=told):
             Tagger(broken)
     metadata.unlink()
-    with pytest.raises(BionerError, match="no export of bioner_tf"):
+    with pytest.raises(BionerError, match="this SavedModel was not exported by bioner_tf"):
         Tagger(broken)
     shutil.copy(served_run / "export" / "9" / "assets.extra" / "tagger.metadata", metadata)
     (broken / "saved_model.pb").write_bytes(b"not a graph")
