@@ -48,8 +48,8 @@ class TypeMap:
             tags: Of either scheme; ill-formed sequences are read as ``tags.to_spans`` reads them.
 
         Returns:
-            As many tags, a legal sequence of the same scheme. Neighbouring entities stay two, even if
-            their types get the same name.
+            As many tags, a legal sequence of the same scheme. Neighbouring entities stay two
+            even if their types get the same name.
         """
         renamed = (s._replace(type=self.rename(corpus, s.type)) for s in to_spans(tags))
         return tuple(from_spans((s for s in renamed if s.type), len(tags), scheme_of(tags)))
