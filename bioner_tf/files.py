@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 _TEMPORARY_PREFIX = ".partial-"
 _OUTGOING_PREFIX = f"{_TEMPORARY_PREFIX}old-"
 _REMOVED_PREFIX = f"{_TEMPORARY_PREFIX}removed-"
+_BLOCK_BYTES = 1 << 20
 
 
 def write_text_atomically(path: PathLike, text: str) -> None:
@@ -65,6 +67,15 @@ def open_atomically(path: PathLike) -> Iterator[BinaryIO]:
 def write_json_atomically(path: PathLike, value: Any) -> None:
     """Writes ``value`` as indented JSON, keys in their own order, non-ASCII text kept readable."""
     write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def hash_file(path: PathLike) -> str:
+    """Returns the SHA-256 of a file's content in hexadecimal digits, as ``sha256sum`` does."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_json_object(path: PathLike) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class Progress:
         if self._total:
             filled = "=" * (_BAR_WIDTH * done // self._total)
             parts[0] = f"{self._title} [{filled:<{_BAR_WIDTH}}] {done}/{self._total} {self._unit}"
-            parts.append(f"{self.time_left(done)} left")
+            if done > self._start:
+                parts.append(f"{self.time_left(done)} left")
         print(_CLEAR_LINE + "  ".join(parts), end=" ", file=sys.stderr, flush=True)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from bioner_tf.errors import BionerError
 from bioner_tf.files import (
+    hash_file,
     lock_directory,
     publish_directory,
     remove_directory,
@@ -282,3 +283,13 @@ def test_a_killed_removal_is_finished_by_the_next_one(tmp_path):
         (tmp_path / name / "file").write_text(name)
     remove_directory(tmp_path / "2")
     assert tree(tmp_path) == {"3/file": "3"}
+
+
+def test_a_file_has_the_checksum_that_sha256sum_tells(tmp_path):
+    (tmp_path / "three").write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert hash_file(tmp_path / "three") == digest
+    (tmp_path / "million").write_bytes(b"a" * 1_000_000)  # appendix B.3
+    digest = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+    assert hash_file(tmp_path / "million") == digest

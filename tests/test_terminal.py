@@ -37,6 +37,13 @@ def test_a_bar_with_rate_and_time_left(clock):
     assert on_terminal(progress.draw, 30) == shown
 
 
+def test_no_time_left_before_the_first_step(clock):
+    progress = Progress("MB", 60, title="download", start=30)
+    clock[0] += 4.0
+    shown = f"\r\033[Kdownload [{'=' * 15}{' ' * 15}] 30/60 MB  0.0 MB/s "
+    assert on_terminal(progress.draw, 30) == shown
+
+
 def test_a_count_where_the_total_is_unknown(clock):
     progress = Progress("texts")
     clock[0] += 2.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gzip
-import hashlib
 import http.client
 import json
 import lzma
@@ -29,7 +28,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import PathLike, write_json_atomically, write_text_atomically
+from bioner_tf.files import PathLike, hash_file, write_json_atomically, write_text_atomically
+from bioner_tf.terminal import Progress, clear_line
 
 SUMS_FILE = "SHA256SUMS"
 # The repository's commit; GitHub completes it.
@@ -52,7 +52,7 @@ _SPLITS = ("train.tsv", "devel.tsv", "test.tsv")
 _TRIES = 4
 _TIMEOUT_SECONDS = 60
 _CHUNK = 1 << 20
-_SECONDS_BETWEEN_REPORTS = 5.0
+_MEGABYTE = 1_000_000
 # More than any source has; stops an archive that would fill the disk.
 _MOST_UNPACKED_BYTES = 32 << 30
 _MOST_MEMBERS = 100_000
@@ -175,7 +175,7 @@ def fetch(
         staging = Path(directory)
         _stage(source, target, staging, mirror, report)
         there = [name for name in source.files if (staging / name).exists()]
-        found = {name: _hash(staging / name) for name in there}
+        found = {name: hash_file(staging / name) for name in there}
         for name, digest in found.items():
             _check_sum(target / name, digest, sums.get(name))
         for name in there:
@@ -215,15 +215,7 @@ def _write_sums(target: Path, sums: Mapping[str, str]) -> None:
 
 
 def _is_whole(target: Path, name: str, sums: Mapping[str, str]) -> bool:
-    return name in sums and (target / name).is_file() and _hash(target / name) == sums[name]
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for chunk in iter(lambda: stream.read(_CHUNK), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return name in sums and (target / name).is_file() and hash_file(target / name) == sums[name]
 
 
 def _check_sum(path: Path, digest: str, recorded: str | None) -> None:
@@ -236,7 +228,7 @@ def _check_sum(path: Path, digest: str, recorded: str | None) -> None:
 
 def _keep_changed_file(path: Path, digest: str, report: Report) -> None:
     """Moves a file that is not the fetched one aside: somebody may have edited it."""
-    if path.is_file() and _hash(path) != digest:
+    if path.is_file() and hash_file(path) != digest:
         kept = path.with_name(f"{path.name}.changed")
         os.replace(path, kept)
         report(f"  {path} was not as fetched: it is now {kept.name}")
@@ -290,7 +282,7 @@ def _download(url: str, partial: Path, report: Report) -> Path:
     """Downloads into ``partial``, going on from what is there; returns it when it is complete."""
     for attempt in range(1, _TRIES + 1):
         try:
-            _continue(url, partial, report)
+            _continue(url, partial)
             return partial
         except urllib.error.HTTPError as error:
             error.close()
@@ -316,7 +308,7 @@ def _one_line(reason: object) -> str:
     return " ".join(str(reason).split())
 
 
-def _continue(url: str, partial: Path, report: Report) -> None:
+def _continue(url: str, partial: Path) -> None:
     have = partial.stat().st_size if partial.exists() else 0
     tag = _read_tag(partial, url)
     request = urllib.request.Request(url, headers={"User-Agent": "bioner-fetch"})
@@ -341,7 +333,7 @@ def _continue(url: str, partial: Path, report: Report) -> None:
             )
         total = start + int(length) if length else None
         with partial.open("ab" if resumed else "wb") as output:
-            _copy(response, output, start, total, report)
+            _copy(response, output, start, total or 0)
     size = partial.stat().st_size
     if total is not None and size != total:
         raise OSError(f"the connection broke after {size:,} of {total:,} bytes")
@@ -385,21 +377,16 @@ def _write_tag(partial: Path, url: str, response: http.client.HTTPResponse) -> N
     write_json_atomically(_tag_file(partial), {"url": url, "tag": tag})
 
 
-def _copy(
-    response: http.client.HTTPResponse,
-    output: IO[bytes],
-    start: int,
-    total: int | None,
-    report: Report,
-) -> None:
-    done, told = start, time.monotonic()
-    for chunk in iter(lambda: response.read(_CHUNK), b""):
-        output.write(chunk)
-        done += len(chunk)
-        if time.monotonic() - told > _SECONDS_BETWEEN_REPORTS:
-            told = time.monotonic()
-            share = f" of {total / 1e6:,.0f}" if total else ""
-            report(f"  {done / 1e6:,.0f}{share} MB")
+def _copy(response: http.client.HTTPResponse, output: IO[bytes], done: int, total: int) -> None:
+    """Copies the rest of a download and shows its progress; a total of 0 is unknown."""
+    progress = Progress("MB", total // _MEGABYTE, "download", start=done // _MEGABYTE)
+    try:
+        for chunk in iter(lambda: response.read(_CHUNK), b""):
+            output.write(chunk)
+            done += len(chunk)
+            progress.draw(done // _MEGABYTE)
+    finally:
+        clear_line()
 
 
 def _unpack(source: Source, download: Path, staging: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from bioner_tf.errors import BionerError
+from bioner_tf.files import hash_file
 
 # A JSON object; the path is relative to the SavedModel's directory.
 METADATA_PATH = Path("assets.extra") / "tagger.metadata"
@@ -16,7 +16,6 @@ METADATA_FORMAT = 1
 # The SHA-256 of each file that affects the outputs, in the format of ``sha256sum``.
 CHECKSUMS_PATH = Path("assets.extra") / "SHA256SUMS"
 _CHECKED = ("saved_model.pb", "variables/*", "assets/*", METADATA_PATH.as_posix())
-_BLOCK_BYTES = 1 << 20
 
 
 def read_metadata(saved_model: Path) -> dict[str, Any]:
@@ -78,12 +77,4 @@ def check_files(saved_model: Path) -> None:
 
 def _checksums(saved_model: Path) -> dict[str, str]:
     paths = sorted(path for pattern in _CHECKED for path in saved_model.glob(pattern))
-    return {path.relative_to(saved_model).as_posix(): _sha256(path) for path in paths}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+    return {path.relative_to(saved_model).as_posix(): hash_file(path) for path in paths}

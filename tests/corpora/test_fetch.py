@@ -110,6 +110,17 @@ def test_file_is_fetched_with_its_licence_and_recorded(tmp_path, server):
     assert read_sums(tmp_path) == {"words.bin": hashlib.sha256(CONTENT).hexdigest()}
 
 
+def test_a_download_draws_its_progress_on_a_terminal(tmp_path, server, monkeypatch):
+    server.files["words.bin"] = bytes(3_000_000)
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    get(single(), tmp_path, server.url)
+    bars = terminal.getvalue().split("\r\033[K")
+    assert f"download [{'=' * 30}] 3/3 MB" in bars[-2]
+    assert bars[-1] == ""
+
+
 def test_what_is_there_is_not_fetched_again(tmp_path, server):
     server.files["words.bin"] = CONTENT
     get(single(), tmp_path, server.url)
