@@ -227,3 +227,19 @@ def test_log_partition_has_the_numeric_gradient(num_tags, lengths):
 def test_equal_scores_decode_to_the_lowest_tags():
     paths = decoding.viterbi(tf.zeros([2, 3, 4, 4]), tf.constant([3, 2]))
     assert paths.numpy().tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_no_row_loses_digits_to_a_row_with_larger_scores():
+    """Each row subtracts its own maximum: 200 steps of +-1000 nats would leave float32 no digits."""
+    rng = np.random.default_rng(0)
+    potentials = rng.normal(size=(2, 200, 3, 3)).astype(np.float32)
+    potentials += np.array([1000.0, -1000.0], np.float32)[:, None, None, None]
+    lengths = tf.constant([200, 200])
+    together = decoding.viterbi(tf.constant(potentials), lengths)
+    log_z = decoding.log_partition(tf.constant(potentials), lengths)
+    for row, values in enumerate(potentials):
+        alone = decoding.viterbi(tf.constant(values[None]), lengths[:1])
+        np.testing.assert_array_equal(together[row], alone[0])
+        # A small difference of large numbers, so from float64.
+        _, exact = decoding.normalise(tf.constant(values[None], tf.float64), lengths[:1])
+        assert float(log_z[row]) == pytest.approx(float(exact[0]), rel=1e-6)

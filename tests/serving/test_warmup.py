@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from bioner_tf.serving.warmup import write_warmup
 
+
+@functools.lru_cache(maxsize=1)
 def prediction_log_class():
     """``tensorflow.serving.PredictionLog``, limited to the fields that the requests use."""
     message, tensor = "TYPE_MESSAGE", ".tensorflow.TensorProto"
@@ -50,3 +55,16 @@ def test_there_is_a_warmup_request_for_every_signature(saved_model, signatures):
             assert inputs["tokens"].shape == (1, inputs["lengths"][0])
         else:
             assert inputs["text"].shape == (1,)
+
+
+def test_names_of_any_length_arrive(tmp_path):
+    """A length of 128 is the first that takes two bytes."""
+    names = [f"tag_text_{'x' * width}" for width in range(100, 135)]
+    write_warmup(tmp_path / "requests", names)
+    records = tf.data.TFRecordDataset(str(tmp_path / "requests"))
+    specs = [
+        prediction_log_class().FromString(record.numpy()).predict_log.request.model_spec
+        for record in records
+    ]
+    assert [spec.signature_name for spec in specs] == names
+    assert {spec.name for spec in specs} == {"tagger"}

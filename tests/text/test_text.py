@@ -121,6 +121,10 @@ SPLIT_SO = {
     "closing": "It binds (as shown.)| We agree [twice!].| Indeed.",
     "lower-case": "It binds. and so on",
     "lower-case-gene": "It binds DNA.| p53 is lost.| mRNA rises.| c-Myc falls.| β-catenin stays.",
+    "greek": "It binds.| α-synuclein falls.| ω-conotoxin blocks.| Ⅷ is eight.| ǅungla is a word.",
+    "no-space-capital": "at 3.5 Mg of Hsp70.The Gene and 2.B Cells",
+    "quote-alone": 'It ends.| " The gene " is lost.| ( The end ) of it',
+    "joined-to-small-letters": "an inhibitor of anti-m/x.| Cells of hsp-M.| Rats",
     "no-space": "IL-2.The end of Hsp70.1 at 3.5 kb",
     "decimal": "a dose of 3.5 mg and .5 ml, P < .05 at pH 7.4",
     "species": "E. coli and S. Typhimurium, Bacillus sp. Strain 1, Vibrio spp. Isolates",
@@ -141,6 +145,10 @@ SPLIT_SO = {
     "heading": "BACKGROUND|\nThe gene binds.|\nMETHODS|\nwe looked",
     "title": "A rather long title of an article about genes|\n"
     + "The abstract, on one long line, goes on for much longer than its title does, as usual.",
+    "short-last-lines": "The tumour suppressor protein p53 binds the promoter of the gene in cells and\n"
+    "is lost in the tumours of most patients|\n"
+    "A heading of about forty characters in all|\n"
+    "Another one of about forty characters here",
     "list": "p53|\nBRCA1|\nMDM2",
     "stop-at-line-end": "It binds to the promoter.|\nand then it does not.",
     "wrapped": "The tumour suppressor protein that is encoded by the\n"

@@ -16,7 +16,9 @@ from bioner_tf.sources.base import Source
 from bioner_tf.training.batches import (
     EncodedSplit,
     Forms,
+    batch_signature,
     count_batches,
+    length_batches,
     plan_pass,
     turn_dataset,
     turns,
@@ -87,6 +89,30 @@ def test_a_batch_says_what_the_sentences_say() -> None:
         assert ["".join(chr(c) for c in form if c) for form in spelled] == list(sentence.tokens)
         for name in ("word_ids", "form_ids", "tag_ids"):
             assert not batch[name][place, length:].any()
+
+
+def test_a_batch_without_tags_has_no_tags() -> None:
+    sentences = make_sentences(5, seed=1)
+    forms, tagged = encode(sentences)
+    untagged = EncodedSplit.encode(sentences, forms)
+    assert untagged.tag_ids is None
+    rows = np.array([4, 0])
+    expected, batch = tagged.batch(rows, forms), untagged.batch(rows, forms)
+    del expected["tag_ids"]
+    assert set(batch) == set(expected) == set(batch_signature(SOURCES, with_tags=False))
+    for name, values in expected.items():
+        np.testing.assert_array_equal(batch[name], values)
+    assert "tag_ids" in batch_signature(SOURCES, with_tags=True)
+
+
+@pytest.mark.parametrize("count", [1, 16, 17, 40])
+def test_decoding_takes_every_sentence_once_and_like_lengths_together(count: int) -> None:
+    _, split = encode(make_sentences(count, seed=3))
+    batches = length_batches(split, 16)
+    rows = list(itertools.chain(*batches))
+    assert sorted(rows) == list(range(count))
+    assert (np.diff(split.lengths[rows]) >= 0).all()
+    assert [len(batch) for batch in batches[:-1]] == [16] * (count // 16 - (count % 16 == 0))
 
 
 @pytest.mark.parametrize("count", [1, 16, 17, 700])

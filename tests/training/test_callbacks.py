@@ -208,4 +208,6 @@ class TestProgress:
         output = self.run(monkeypatch, capsys, LOGS, terminal=True)
         assert "1/2 turns  0.2 turns/s  0:00:04 left" in output.err
         assert output.err.count("\n") == 0
+        # The line of the epoch replaces the bar.
+        assert output.err.endswith("left \r\033[K")
         assert len(output.out.splitlines()) == 2
