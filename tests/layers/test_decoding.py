@@ -230,7 +230,7 @@ def test_equal_scores_decode_to_the_lowest_tags():
 
 
 def test_no_row_loses_digits_to_a_row_with_larger_scores():
-    """Each row subtracts its own maximum: 200 steps of +-1000 nats would leave float32 no digits."""
+    """200 steps of +-1000 nats: float32 would have no digits left for the other row."""
     rng = np.random.default_rng(0)
     potentials = rng.normal(size=(2, 200, 3, 3)).astype(np.float32)
     potentials += np.array([1000.0, -1000.0], np.float32)[:, None, None, None]
