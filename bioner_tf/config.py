@@ -204,6 +204,12 @@ class TrainingConfig:
     rho: float = _setting(
         "RMSprop's decay rate of the squared gradients.", default=0.95, within=_RATE
     )
+    average_decay: float = _setting(
+        "Score and export a moving average of the weights, which a turn (a batch of each corpus) "
+        "decays by this factor; 0: the weights of the last turn, as the paper does.",
+        default=0.0,
+        within=_RATE,
+    )
     clip_norm: float = _setting(
         "Global L2 norm that gradients are clipped to.", default=5.0, within=_POSITIVE
     )

@@ -14,6 +14,7 @@ import tensorflow as tf
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike, publish_directory, remove_directory
 from bioner_tf.models import MultiTaskTagger
+from bioner_tf.training.average import WeightAverage
 from bioner_tf.training.optimizer import RMSprop
 
 _NAME = "epoch-{:04d}"
@@ -58,7 +59,9 @@ class CheckpointStore:
     """The checkpoints of a run, a directory an epoch.
 
     A checkpoint holds a tensor for each variable under the variable's name. Older ones name a
-    weight by its position in the list of all weights; they can still be restored.
+    weight by its position in the list of all weights; they can still be restored. Where the
+    optimizer averages the weights, their names hold the averages, which evaluation and export
+    read, and ``optimizer.weights.<name>`` what training goes on from.
 
     Args:
         directory: Where they stand.
@@ -76,10 +79,16 @@ class CheckpointStore:
     ):
         self._directory = Path(directory)
         self._variables = {**weights, "updates": updates}
+        self._average: WeightAverage | None = None
+        self._weights = list(weights)
         self._old_names = {name: f"weights/{n}" for n, name in enumerate(weights)}
         self._old_names["updates"] = "updates"
         if optimizer is not None:
             state = optimizer.named_state(list(weights))
+            self._average = optimizer.average
+            if self._average is not None:
+                self._variables = {f"optimizer.weights.{n}": v for n, v in weights.items()}
+                self._variables["updates"] = updates
             self._variables.update({f"optimizer.{name}": v for name, v in state.items()})
             for position, name in enumerate(weights, start=1):
                 self._old_names[f"optimizer.velocity.{name}"] = f"optimizer/_variables/{position}"
@@ -97,13 +106,16 @@ class CheckpointStore:
             BionerError: TensorFlow cannot write it, for instance because the disk is full.
         """
         path = self._path(epoch)
+        tensors = {name: variable.read_value() for name, variable in self._variables.items()}
+        if self._average is not None:
+            tensors.update(zip(self._weights, self._average.values()))
         try:
             with publish_directory(path) as directory, tf.device("CPU"):
                 tf.raw_ops.SaveV2(
                     prefix=str(directory / _PREFIX),
-                    tensor_names=list(self._variables),
-                    shape_and_slices=[""] * len(self._variables),
-                    tensors=[variable.read_value() for variable in self._variables.values()],
+                    tensor_names=list(tensors),
+                    shape_and_slices=[""] * len(tensors),
+                    tensors=list(tensors.values()),
                 )
         except tf.errors.OpError as error:
             raise BionerError(

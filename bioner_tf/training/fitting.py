@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Callable
 
@@ -56,6 +57,12 @@ def fit(
         trainer = MultiTaskTrainer(tagger, settings)
         store = checkpoint_store(directory, tagger, trainer.optimizer)
         done = store.restore_newest() or 0
+    average = trainer.optimizer.average
+
+    def score() -> dict[str, Scores]:
+        with average.applied() if average is not None else contextlib.nullcontext():
+            return score_devel()
+
     history = History(directory.metrics, done)
     if len(history.records) < done:
         raise BionerError(
@@ -81,14 +88,15 @@ def fit(
             initial_epoch=done,
             epochs=settings.epochs,
             steps_per_epoch=steps,
-            callbacks=_callbacks(inputs, score_devel, directory, history, store, distribution),
+            callbacks=_callbacks(inputs, score, directory, history, store, distribution),
             verbose=0,
         )
     final = chosen_epoch(config, history)
     if distribution.is_chief:
         # A run that was killed between saving and pruning has one checkpoint too many.
         prune_checkpoints(store, history, best_by)
-        store.restore(final)
+        # Without the optimizer: where weights are averaged, their averages.
+        checkpoint_store(directory, tagger).restore(final)
     return final
 
 

@@ -8,6 +8,8 @@ from typing import Union
 import tensorflow as tf
 from tensorflow import keras
 
+from bioner_tf.training.average import WeightAverage
+
 Gradient = Union[tf.Tensor, tf.IndexedSlices]
 
 
@@ -65,6 +67,11 @@ class RMSprop(keras.optimizers.Optimizer):
         rho: Decay rate of the squared gradients, in [0, 1).
         updates: int64 scalar variable that counts the steps; ``iterations`` of this optimizer.
         epsilon: Added to the root.
+        average_decay: Of the average of the weights (see ``WeightAverage``), in [0, 1); 0: none.
+        turn_updates: Updates in a turn.
+
+    Attributes:
+        average: The average of the weights, None without one.
 
     Source: paper, "Training settings"; epsilon and its place are the authors' program's.
     """
@@ -75,6 +82,8 @@ class RMSprop(keras.optimizers.Optimizer):
         rho: float,
         updates: tf.Variable,
         epsilon: float = 1e-8,
+        average_decay: float = 0.0,
+        turn_updates: int = 1,
         name: str = "rmsprop",
     ):
         # Keras takes 0, its default, for a decay to apply: a pass over every variable in each step.
@@ -83,6 +92,9 @@ class RMSprop(keras.optimizers.Optimizer):
         self.iterations = updates
         self.rho = rho
         self.epsilon = epsilon
+        self.average: WeightAverage | None = None
+        self._average_decay = average_decay
+        self._turn_updates = turn_updates
 
     def build(self, var_list: Sequence[tf.Variable], row_wise: tf.Variable | None = None) -> None:
         """Makes the slots of all variables that any step may update.
@@ -97,10 +109,20 @@ class RMSprop(keras.optimizers.Optimizer):
         super().build(var_list)
         self._velocities = [self.add_variable_from_reference(v, "velocity") for v in var_list]
         self._row_wise = None
+        self._last_updates = None
         if row_wise is not None:
             self._row_wise = self._var_key(row_wise)
             self._last_updates = self.add_variable(
                 row_wise.shape[:1], dtype=tf.int64, initializer="zeros", name="last_updates"
+            )
+        if self._average_decay:
+            self.average = WeightAverage(
+                var_list,
+                self._average_decay,
+                self.iterations,
+                self._turn_updates,
+                row_wise,
+                self._last_updates,
             )
         self._built = True
 
@@ -122,6 +144,8 @@ class RMSprop(keras.optimizers.Optimizer):
             )
             return
         rows, values = gradient.indices, gradient.values
+        if self.average is not None:
+            self.average.before_rows_change(rows)
         step = self.iterations + 1
         age = tf.cast(step - tf.gather(self._last_updates, rows), variable.dtype)
         kept = tf.pow(tf.cast(self.rho, variable.dtype), age)[:, None] * tf.gather(velocity, rows)
@@ -140,6 +164,8 @@ class RMSprop(keras.optimizers.Optimizer):
         state["learning_rate"] = self._learning_rate
         if self._row_wise is not None:
             state["last_updates"] = self._last_updates
+        if self.average is not None:
+            state.update(self.average.named_state(names))
         return state
 
     def get_config(self) -> dict[str, object]:
@@ -149,4 +175,6 @@ class RMSprop(keras.optimizers.Optimizer):
             "learning_rate": self._serialize_hyperparameter(self._learning_rate),
             "rho": self.rho,
             "epsilon": self.epsilon,
+            "average_decay": self._average_decay,
+            "turn_updates": self._turn_updates,
         }

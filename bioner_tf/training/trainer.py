@@ -47,7 +47,13 @@ class MultiTaskTrainer(keras.Model):
             if quantity != "emissions"
         }
         self._tokens = keras.metrics.Sum(name="tokens")
-        optimizer = RMSprop(config.learning_rate, config.rho, tagger.updates)
+        optimizer = RMSprop(
+            config.learning_rate,
+            config.rho,
+            tagger.updates,
+            average_decay=config.average_decay,
+            turn_updates=len(tagger.corpora),
+        )
         optimizer.build(tagger.variables(), row_wise=tagger.row_wise_table)
         self.compile(optimizer=optimizer)
 
@@ -70,6 +76,8 @@ class MultiTaskTrainer(keras.Model):
             for quantity, value in self._update(corpus, turn[corpus]).items():
                 self._means[f"{corpus}/{quantity}"].update_state(value)
             self._tokens.update_state(turn[corpus][LENGTHS])
+        if self.optimizer.average is not None:
+            self.optimizer.average.end_turn()
         return {metric.name: metric.result() for metric in self.metrics}
 
     def batch_losses(self, corpus: str, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
