@@ -9,11 +9,17 @@ import pytest
 import tensorflow as tf
 
 from bioner_tf.config import CRFS, STRUCTURES, TrainingConfig
+from bioner_tf.tagging.tagger import Tagger
+from bioner_tf.training.checkpoints import name_variables
 from bioner_tf.training.optimizer import RMSprop
+from bioner_tf.training.run import train
+from bioner_tf.training.trained_run import load_run
 from bioner_tf.training.trainer import MultiTaskTrainer
 from tests.helpers.small_taggers import TAGS, make_batch, make_tagger
+from tests.helpers.synthetic_corpora import make_config, write_corpus
 
 DECAY = 0.7
+BOTH = "train,devel"
 
 
 def mean_of(turns: list[np.ndarray], decay: float = DECAY) -> np.ndarray:
@@ -70,9 +76,7 @@ def test_every_weight_of_every_structure_is_averaged_over_the_turns(
     averages = trainer.optimizer.average.values()
     for number, (variable, average) in enumerate(zip(tagger.variables(), averages)):
         expected = mean_of([turn[number] for turn in turns])
-        np.testing.assert_allclose(
-            average, expected, rtol=1e-4, atol=1e-6, err_msg=variable.name
-        )
+        np.testing.assert_allclose(average, expected, rtol=1e-4, atol=1e-6, err_msg=variable.name)
     with trainer.optimizer.average.applied():
         for variable, average in zip(tagger.variables(), averages):
             np.testing.assert_array_equal(variable, average)
@@ -89,3 +93,26 @@ def test_without_a_decay_nothing_is_kept() -> None:
     names = list(map(str, range(weights)))
     kept = len(averaged.optimizer.named_state(names)) - len(plain.optimizer.named_state(names))
     assert kept == weights
+
+
+def test_a_run_is_scored_exported_and_loaded_with_the_average(tmp_path) -> None:
+    write_corpus(tmp_path / "data", "genes", sentences=16)
+    config = make_config(
+        tmp_path / "data", ["genes"], "single_task", epochs=4, average_decay=0.6, train_on=BOTH
+    )
+    train(config, tmp_path / "run", "")
+    checkpoint = tf.train.load_checkpoint(str(tmp_path / "run/checkpoints/epoch-0004/state"))
+    loaded = load_run(tmp_path / "run")
+    differ = 0
+    for name, variable in name_variables(loaded.tagger).items():
+        np.testing.assert_array_equal(variable, checkpoint.get_tensor(name))
+        differ += not np.array_equal(variable, checkpoint.get_tensor(f"optimizer.weights.{name}"))
+    assert differ
+    # The predictions that the run was scored by are those of its export.
+    tagger, found = Tagger(tmp_path / "run"), 0
+    text = (tmp_path / "run/predictions/genes.test.tsv").read_text(encoding="utf-8")
+    for sentence in text.strip("\n").split("\n\n"):
+        tokens, _, predicted = zip(*(line.split("\t") for line in sentence.split("\n")))
+        assert tagger.tag_tokens([tokens])[0] == [list(predicted)]
+        found += sum(tag != "O" for tag in predicted)
+    assert found

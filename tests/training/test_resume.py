@@ -94,7 +94,7 @@ def data_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def config(data_dir):
-    return make_config(data_dir, ["genes", "mixed"], epochs=EPOCHS)
+    return make_config(data_dir, ["genes", "mixed"], epochs=EPOCHS, average_decay=0.5)
 
 
 @pytest.fixture(scope="module")
