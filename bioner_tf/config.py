@@ -16,15 +16,15 @@ from typing import Any, Callable, NamedTuple, Union
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import PathLike, write_json_atomically
 
-STRUCTURES = (
-    "single_task",
-    "fully_shared",
-    "shared_private",
-    "adversarial",
-    "cross_sharing",
-)
 # The paper's names of the structures.
-ABBREVIATIONS = dict(zip(STRUCTURES, ("STM", "FS-MTM", "SP-MTM", "ADV-MTM", "CS-MTM")))
+ABBREVIATIONS = {
+    "single_task": "STM",
+    "fully_shared": "FS-MTM",
+    "shared_private": "SP-MTM",
+    "adversarial": "ADV-MTM",
+    "cross_sharing": "CS-MTM",
+}
+STRUCTURES = tuple(ABBREVIATIONS)
 CRFS = ("static", "pairwise")
 DROPOUT_PLACES = ("char_input", "lstm_input", "lstm_output")
 PRECISIONS = ("float32", "bfloat16")

@@ -17,7 +17,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Union
+from typing import IO, Any, BinaryIO, Union
 
 from bioner_tf.errors import BionerError
 
@@ -144,6 +144,19 @@ def publish_directory(path: PathLike) -> Iterator[Path]:
     shutil.rmtree(outgoing, ignore_errors=True)
 
 
+def try_lock(stream: IO[Any]) -> bool:
+    """Locks an open file for this process (``flock``); returns False if another one has the lock.
+
+    The kernel frees the lock when all processes that have the stream open, by inheritance too,
+    have closed it or have ended.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
     """Lets only one process write into a directory, for as long as the block runs.
@@ -161,14 +174,12 @@ def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
     directory = Path(path)
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / name, "a+", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(stream):
             stream.seek(0)
             raise BionerError(
                 f"{directory}: expected to be the only process that writes here, but another one "
                 f"does: {stream.read().strip() or 'unknown'}; wait until it has ended"
-            ) from None
+            )
         stream.truncate(0)
         since = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         stream.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")

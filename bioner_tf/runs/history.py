@@ -12,6 +12,11 @@ from bioner_tf.files import PathLike, parse_json_object, write_text_atomically
 from bioner_tf.runs.checks import is_nested, require
 
 
+def devel_f1_key(corpus: str) -> str:
+    """Returns the key of a corpus's F1 on devel in the record of an epoch."""
+    return f"{corpus}/devel_f1"
+
+
 def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
     """Reads the record of each epoch; none where there is no such file.
 

@@ -11,7 +11,7 @@ from tensorflow import keras
 from bioner_tf.errors import BionerError
 from bioner_tf.models import MultiTaskTagger
 from bioner_tf.runs.directory import RunDirectory
-from bioner_tf.runs.history import History
+from bioner_tf.runs.history import History, devel_f1_key
 from bioner_tf.scoring.metrics import Scores
 from bioner_tf.training.batches import count_batches, turn_dataset, turn_rows
 from bioner_tf.training.callbacks.guard import FiniteGuard
@@ -52,7 +52,7 @@ def fit(
     """
     config = inputs.config
     settings = config.training
-    best_by = f"{config.data.corpora[0]}/devel_f1"
+    best_by = devel_f1_key(config.data.corpora[0])
     with distribution.strategy.scope():
         trainer = MultiTaskTrainer(tagger, settings)
         store = checkpoint_store(directory, tagger, trainer.optimizer)
@@ -112,7 +112,7 @@ def _callbacks(
     config = inputs.config
     settings = config.training
     corpora = list(config.data.corpora)
-    best_by = f"{corpora[0]}/devel_f1"
+    best_by = devel_f1_key(corpora[0])
 
     def rows_of_step(step: int) -> dict[str, list[int]]:
         turns = range(step * distribution.replicas, (step + 1) * distribution.replicas)

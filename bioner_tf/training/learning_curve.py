@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bioner_tf.files import PathLike, write_bytes_atomically
+from bioner_tf.runs.history import devel_f1_key
 
 
 def draw_learning_curve(
@@ -29,13 +30,13 @@ def draw_learning_curve(
     if not records:
         return False
     epochs = [record["epoch"] for record in records]
-    scored = f"{corpora[0]}/devel_f1" in records[0]
+    scored = devel_f1_key(corpora[0]) in records[0]
     figure = Figure(figsize=(10 if scored else 5.5, 4), layout="constrained")
     axes = figure.subplots(1, 2 if scored else 1, squeeze=False)[0]
     for corpus in corpora:
         axes[0].plot(epochs, [r[f"{corpus}/loss"] for r in records], label=corpus)
         if scored:
-            axes[1].plot(epochs, [100 * r[f"{corpus}/devel_f1"] for r in records], label=corpus)
+            axes[1].plot(epochs, [100 * r[devel_f1_key(corpus)] for r in records], label=corpus)
     axes[0].set(xlabel="epoch", ylabel="training loss (nats a sentence)", ylim=(0, None))
     if scored:
         axes[1].set(xlabel="epoch", ylabel="devel F1 (%)")

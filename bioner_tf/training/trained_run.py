@@ -15,7 +15,7 @@ from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
 from bioner_tf.models import MultiTaskTagger, build_tagger
 from bioner_tf.runs.directory import RunDirectory
-from bioner_tf.runs.history import History
+from bioner_tf.runs.history import History, devel_f1_key
 from bioner_tf.runs.report import read_report
 from bioner_tf.serving.export import export_tagger
 from bioner_tf.serving.graph import Encode, Score, ServedCorpus, ServedTagger
@@ -48,7 +48,7 @@ class TrainedRun:
 def chosen_epoch(config: RunConfig, history: History) -> int:
     """The epoch that a run is for: the best on devel where devel is held out, else the last."""
     if config.data.train_on == "train":
-        best = history.best_epoch(f"{config.data.corpora[0]}/devel_f1")
+        best = history.best_epoch(devel_f1_key(config.data.corpora[0]))
         if best is not None:
             return best
     return len(history.records)

@@ -15,6 +15,7 @@ from bioner_tf.experiments.paper import experiments as paper
 from bioner_tf.experiments.paper.experiments import MAINS, Results
 from bioner_tf.pages.blocks import Picture
 from bioner_tf.runs.groups import Group
+from bioner_tf.runs.history import devel_f1_key
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,18 +23,13 @@ if TYPE_CHECKING:
 
 _STM, _CS = "single_task", "cross_sharing"
 # A colour and a marker each. Colour-blind people can tell these colours (Okabe and Ito) apart.
-_STYLES = dict(
-    zip(
-        STRUCTURES,
-        (
-            ("#000000", "o"),
-            ("#E69F00", "s"),
-            ("#0072B2", "^"),
-            ("#CC79A7", "D"),
-            ("#009E73", "v"),
-        ),
-    )
-)
+STYLES = {
+    "single_task": ("#000000", "o"),
+    "fully_shared": ("#E69F00", "s"),
+    "shared_private": ("#0072B2", "^"),
+    "adversarial": ("#CC79A7", "D"),
+    "cross_sharing": ("#009E73", "v"),
+}
 _DPI = 120
 # Enough for the longest entry of a legend.
 _LEGEND_ENTRY_INCHES = 1.2
@@ -122,7 +118,7 @@ def _draw_learning_curves(results: Results) -> Figure | None:
         for structure, group in groups:
             curves = _curves(group, _curve_key(group))
             mean = curves.mean(axis=0) * (100 if scored else 1)
-            colour = _STYLES[structure][0]
+            colour = STYLES[structure][0]
             epochs = np.arange(1, len(mean) + 1)
             axes.plot(epochs, mean, color=colour, label=ABBREVIATIONS[structure])
         what = "devel F1 (%)" if scored else "training loss (nats a sentence)"
@@ -136,7 +132,7 @@ def _draw_learning_curves(results: Results) -> Figure | None:
 
 def _curve_key(group: Group) -> str:
     main = group.config.data.corpora[0]
-    scored = f"{main}/devel_f1"
+    scored = devel_f1_key(main)
     if all(scored in record for run in group.runs for record in run.history):
         return scored
     return f"{main}/loss"
@@ -163,7 +159,7 @@ def _draw_sizes(results: Results) -> Figure | None:
     for axes, main in zip(panels, mains):
         for structure in (_STM, _CS):
             there = points(main, structure)
-            colour, marker = _STYLES[structure]
+            colour, marker = STYLES[structure]
             axes.errorbar(
                 [100 * size for size, _ in there],
                 [100 * _mean(group) for _, group in there],
@@ -191,7 +187,7 @@ def _draw_precision_recall(results: Results) -> Figure | None:
     figure, panels = _new_figure(len(mains))
     for axes, main in zip(panels, mains):
         for structure, group in _structures(results, main):
-            colour, marker = _STYLES[structure]
+            colour, marker = STYLES[structure]
             precision, recall = group.summary("precision"), group.summary("recall")
             axes.errorbar(
                 100 * recall.mean,

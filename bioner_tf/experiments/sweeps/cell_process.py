@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bioner_tf.files import PathLike, write_json_atomically
+from bioner_tf.files import PathLike, try_lock, write_json_atomically
 from bioner_tf.runs.collection import FAILURE_FILE
 
 LOG_FILE = "console.log"
@@ -67,7 +66,7 @@ class CellProcess:
         directory.mkdir(parents=True, exist_ok=True)
         # The child inherits the lock and keeps it until it ends, even if we are killed.
         with (directory / LOCK_FILE).open("w") as lock, (directory / LOG_FILE).open("ab") as log:
-            if not _take(lock.fileno()):
+            if not try_lock(lock):
                 return None
             (directory / FAILURE_FILE).unlink(missing_ok=True)
             start = log.tell()
@@ -145,16 +144,7 @@ def is_trained_by_another(directory: Path) -> bool:
     if not path.exists():
         return False
     with path.open("w") as lock:
-        return not _take(lock.fileno())
-
-
-def _take(descriptor: int) -> bool:
-    """Takes a lock without waiting; returns False if another process has it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return not try_lock(lock)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 from tensorflow import keras
 
+from bioner_tf.runs.history import devel_f1_key
 from bioner_tf.terminal import Progress, clear_line
 
 Logs = dict[str, Any]
@@ -36,7 +37,7 @@ class TrainingProgress(keras.callbacks.Callback):
         clear_line()
         loss = sum(float(logs[f"{corpus}/loss"]) for corpus in self._corpora)
         parts = [f"epoch {epoch + 1}/{self.params['epochs']}", f"loss {loss:.3f}"]
-        if f"{self._main}/devel_f1" in logs:
+        if devel_f1_key(self._main) in logs:
             scores = (100 * logs[f"{self._main}/devel_{s}"] for s in ("precision", "recall", "f1"))
             parts.append("devel P {:.2f} R {:.2f} F1 {:.2f}".format(*scores))
         parts.append(f"{self._turns.rate(float(logs['tokens'])):,.0f} tokens/s")

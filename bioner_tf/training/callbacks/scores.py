@@ -7,6 +7,7 @@ from typing import Any, Callable
 
 from tensorflow import keras
 
+from bioner_tf.runs.history import devel_f1_key
 from bioner_tf.scoring.metrics import Scores
 
 Logs = dict[str, Any]
@@ -27,7 +28,7 @@ class DevelopmentScores(keras.callbacks.Callback):
         for corpus, scores in self._score().items():
             micro = scores.micro
             for name, counts in scores.types.items():
-                logs[f"{corpus}/devel_f1/{name}"] = counts.f1
+                logs[f"{devel_f1_key(corpus)}/{name}"] = counts.f1
             logs[f"{corpus}/devel_precision"] = micro.precision
             logs[f"{corpus}/devel_recall"] = micro.recall
-            logs[f"{corpus}/devel_f1"] = micro.f1
+            logs[devel_f1_key(corpus)] = micro.f1

@@ -8,11 +8,13 @@ import re
 
 import pytest
 
+from bioner_tf.config import STRUCTURES
 from bioner_tf.errors import BionerError
 from bioner_tf.experiments.reports import figures
 from bioner_tf.experiments.reports.origin import Origin, describe_machine
 from bioner_tf.experiments.reports.page import build_page, print_page, write_page
 from bioner_tf.experiments.reports.tables import groups_csv
+from bioner_tf.experiments.sweeps.estimate import DEFAULT_SECONDS
 from bioner_tf.pages.blocks import (
     LEFT,
     RIGHT,
@@ -53,6 +55,10 @@ def test_summary_is_mean_and_sample_deviation():
     assert summary.deviation == pytest.approx(math.sqrt(13) / 100)
     assert summary.percent() == "73.00 ± 3.61"
     assert Summary((0.5,)).percent() == "50.00"
+
+
+def test_every_structure_has_a_colour_and_a_speed():
+    assert set(figures.STYLES) == set(DEFAULT_SECONDS) == set(STRUCTURES)
 
 
 def test_seeds_of_one_setting_become_one_row(tmp_path):
