@@ -144,6 +144,11 @@ class Results:
         return group
 
 
+def with_partner(main: str) -> str:
+    """Returns a main corpus together with its best partner, for a label."""
+    return f"{main} (+ {BEST_PARTNER[main]})"
+
+
 def corpus_name(name: str, types: Iterable[str] = ()) -> str:
     """Returns the paper's name of a corpus and the kept types; unknown names stay as they are."""
     name = name[: -len("-IOB")] if name.endswith("-IOB") else name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from bioner_tf.config import ABBREVIATIONS, STRUCTURES
 from bioner_tf.experiments.paper import experiments as paper
@@ -26,7 +26,7 @@ class _Grid:
 
     Args:
         header: The names of the columns, label columns first.
-        labels: The number of label columns.
+        labels: The number of columns that are aligned left, because they hold words.
     """
 
     def __init__(self, header: list[str], labels: int):
@@ -40,9 +40,9 @@ class _Grid:
         self,
         labels: list[str],
         groups: list[Group | None],
-        metric: str = "f1",
+        metrics: Sequence[str] = (),
         base: Group | None = None,
-        names: list[str] | None = None,
+        names: Sequence[str] = (),
         split: str = "test",
     ) -> None:
         """Adds a row.
@@ -50,23 +50,23 @@ class _Grid:
         Args:
             labels: The labels of the row.
             groups: One group per column; None where nothing was run.
-            metric: The metric to show; the best F1 is bold.
+            metrics: The metric of each column; by default F1. The best F1 is bold.
             base: The single task; arrows show which groups are above and below it.
-            names: The groups' names in the tests against ``base``; None: no tests.
+            names: The name of each column in the tests of F1 against ``base``; empty: no tests.
             split: The scored split.
         """
-        means = [group.summary(metric, split).mean for group in groups if group]
-        best = max(means) if metric == "f1" and len(means) > 1 else None
-        row = []
-        for column, group in enumerate(groups):
-            row.append(_cell(group, metric, best, base, split))
-            if group and base and group is not base and names:
-                found = _compare(group, base)
-                if found is not None:
-                    self._pairs[names[column]] = found
+        columns = list(zip(groups, metrics or ["f1"] * len(groups)))
         # Precision, recall and F1 together count as one cell.
-        self._cells += len(means) if metric == "f1" else 0
-        self._rows.append([*labels, *row])
+        f1s = [g.summary("f1", split).mean for g, metric in columns if g and metric == "f1"]
+        self._cells += len(f1s)
+        best = max(f1s) if len(f1s) > 1 else None
+        cells = [_cell(group, metric, best, base, split) for group, metric in columns]
+        self._rows.append([*labels, *cells])
+        for (group, metric), name in zip(columns, names):
+            if metric == "f1" and group and base and group is not base:
+                found = welch_test(group.summary("f1").values, base.summary("f1").values)
+                if found is not None:
+                    self._pairs[name] = found
 
     def blocks(self) -> list[Block]:
         """Returns the table and its tests; nothing if it has fewer than ``_FEWEST_CELLS`` cells."""
@@ -81,20 +81,18 @@ def _cell(
     metric: str,
     best: float | None,
     base: Group | None,
-    split: str = "test",
+    split: str,
 ) -> str:
     if group is None:
         return _MISSING
     summary = group.summary(metric, split)
+    if metric != "f1":
+        return summary.percent()
     text = f"**{summary.percent()}**" if summary.mean == best else summary.percent()
-    if base is None or group is base or metric != "f1":
+    if base is None or group is base:
         return text
     difference = summary.mean - base.summary(metric, split).mean
     return text + (" ↑" if difference > 0 else " ↓" if difference < 0 else "")
-
-
-def _compare(group: Group, base: Group) -> Difference | None:
-    return welch_test(group.summary("f1").values, base.summary("f1").values)
 
 
 def _tests(pairs: Mapping[str, Difference]) -> list[Block]:
@@ -115,19 +113,14 @@ def _tests(pairs: Mapping[str, Difference]) -> list[Block]:
     return [Table(header, rows, [LEFT] + [RIGHT] * 3 + [LEFT])]
 
 
-def _with_partner(main: str) -> str:
-    return f"{main} (+ {paper.BEST_PARTNER[main]})"
-
-
 def _table_2(results: Results) -> list[Block]:
     grid = _Grid(["corpus", "", *ABBREVIATIONS.values()], labels=2)
     for main in MAINS:
         groups = [results.find(structure, main) for structure in STRUCTURES]
         names = [f"{ABBREVIATIONS[structure]} on {main}" for structure in STRUCTURES]
         for metric, short in METRICS.items():
-            label = _with_partner(main) if metric == "precision" else ""
-            tested = names if metric == "f1" else None
-            grid.add([label, short], groups, metric, groups[0], tested)
+            label = paper.with_partner(main) if metric == "precision" else ""
+            grid.add([label, short], groups, [metric] * len(groups), groups[0], names)
     return grid.blocks()
 
 
@@ -137,7 +130,7 @@ def _table_3(results: Results) -> list[Block]:
         groups = [results.find(structure, main) for structure in STRUCTURES]
         found += sum(group is not None for group in groups)
         counts = [f"{group.parameters:,}" if group else _MISSING for group in groups]
-        rows.append([_with_partner(main), *counts])
+        rows.append([paper.with_partner(main), *counts])
     if found < _FEWEST_CELLS:
         return []
     header = ["corpora", *ABBREVIATIONS.values()]
@@ -158,26 +151,15 @@ def _by_auxiliary(results: Results, auxiliaries: tuple[str, ...]) -> list[Block]
 
 def _table_6(results: Results) -> list[Block]:
     columns = [f"{name} {short}" for name in ("STM", "CS-MTM") for short in METRICS.values()]
-    rows, cells = [], 0
-    tested: dict[str, Difference] = {}
+    grid = _Grid(["corpus", "size", *columns], labels=1)
+    metrics = [*METRICS] * 2
     for main in MAINS:
         for fraction in paper.FRACTIONS:
-            pair = [results.find(each, main, fraction=fraction) for each in (_STM, _CS)]
-            cells += sum(group is not None for group in pair)
-            f1s = [group.summary("f1").mean for group in pair if group]
-            best = max(f1s) if len(f1s) > 1 else None
-            row = [
-                _cell(group, metric, best if metric == "f1" else None, pair[0])
-                for group in pair
-                for metric in METRICS
-            ]
-            rows.append([_with_partner(main), f"{fraction:.0%}", *row])
-            if pair[0] and pair[1] and (found := _compare(pair[1], pair[0])):
-                tested[f"CS-MTM on {main}, {fraction:.0%}"] = found
-    if cells < _FEWEST_CELLS:
-        return []
-    table = Table(["corpus", "size", *columns], rows, [LEFT] + [RIGHT] * 7)
-    return [table, *_tests(tested)]
+            stm, cs = (results.find(each, main, fraction=fraction) for each in (_STM, _CS))
+            groups = [stm] * len(METRICS) + [cs] * len(METRICS)
+            names = [f"CS-MTM on {main}, {fraction:.0%}"] * len(metrics)
+            grid.add([paper.with_partner(main), f"{fraction:.0%}"], groups, metrics, stm, names)
+    return grid.blocks()
 
 
 def _table_7(results: Results) -> list[Block]:
@@ -188,7 +170,7 @@ def _table_7(results: Results) -> list[Block]:
     for main in MAINS:
         for structure in (_STM, _CS):
             groups = [results.find(structure, main, vectors=name) for name in paper.VECTORS]
-            grid.add([_with_partner(main), ABBREVIATIONS[structure]], groups)
+            grid.add([paper.with_partner(main), ABBREVIATIONS[structure]], groups)
     return grid.blocks()
 
 

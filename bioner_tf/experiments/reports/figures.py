@@ -122,7 +122,7 @@ def _draw_learning_curves(results: Results) -> Figure | None:
             epochs = np.arange(1, len(mean) + 1)
             axes.plot(epochs, mean, color=colour, label=ABBREVIATIONS[structure])
         what = "devel F1 (%)" if scored else "training loss (nats a sentence)"
-        axes.set(title=_with_partner(main), xlabel="epoch", ylabel=what)
+        axes.set(title=paper.with_partner(main), xlabel="epoch", ylabel=what)
         if not scored:
             # The losses fall over two orders of magnitude.
             axes.set_yscale("log")
@@ -173,7 +173,9 @@ def _draw_sizes(results: Results) -> Figure | None:
         axes.set_xticks([100 * size for size in sizes], [f"{size:.0%}" for size in sizes])
         axes.set_xticks([], minor=True)
         axes.set(
-            title=_with_partner(main), xlabel="share of the training sentences", ylabel="F1 (%)"
+            title=paper.with_partner(main),
+            xlabel="share of the training sentences",
+            ylabel="F1 (%)",
         )
         axes.grid(alpha=0.25)
     return _with_legend(figure, panels)
@@ -203,7 +205,7 @@ def _draw_precision_recall(results: Results) -> Figure | None:
             )
         axes.margins(0.25)
         _draw_equal_f1(axes)
-        axes.set(title=_with_partner(main), xlabel="recall (%)", ylabel="precision (%)")
+        axes.set(title=paper.with_partner(main), xlabel="recall (%)", ylabel="precision (%)")
         axes.grid(alpha=0.25)
     return _with_legend(figure, panels)
 
@@ -259,10 +261,6 @@ def _structures(results: Results, main: str) -> list[tuple[str, Group]]:
 def _mains_with(there: Callable[[str], Sequence[Any]]) -> list[str]:
     """Returns the main corpora for which ``there`` returns something to draw."""
     return [main for main in MAINS if there(main)]
-
-
-def _with_partner(main: str) -> str:
-    return f"{main} (+ {paper.BEST_PARTNER[main]})"
 
 
 def _mean(group: Group) -> float:
