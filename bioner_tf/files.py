@@ -69,8 +69,20 @@ def write_json_atomically(path: PathLike, value: Any) -> None:
     write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_text(path: PathLike) -> str:
+    """Reads a file of UTF-8 text, line breaks as they are.
+
+    Raises:
+        BionerError: It holds something else.
+    """
+    try:
+        return Path(path).read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BionerError(f"{path}: expected UTF-8 text: {error}") from None
+
+
 def hash_file(path: PathLike) -> str:
-    """Returns the SHA-256 of a file's content in hexadecimal digits, as ``sha256sum`` does."""
+    """Returns the SHA-256 of a file's content, in hexadecimal digits, as ``sha256sum`` does."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         while block := stream.read(_BLOCK_BYTES):
@@ -84,11 +96,7 @@ def read_json_object(path: PathLike) -> dict[str, Any]:
     Raises:
         BionerError: It holds something else.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BionerError(f"{path}: expected UTF-8 text: {error}") from None
-    return parse_json_object(path, text)
+    return parse_json_object(path, read_text(path))
 
 
 def parse_json_object(place: PathLike, text: str) -> dict[str, Any]:

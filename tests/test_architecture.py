@@ -11,7 +11,7 @@ import pytest
 PACKAGE = "bioner_tf"
 
 # What may be imported by every folder.
-ROOT = {"config", "errors", "files", "machine", "terminal"}
+ROOT = {"checksums", "config", "errors", "files", "machine", "terminal"}
 
 # The folders from the roof down, and the folders that each may import beside its own and the root.
 GROUND = {"corpora", "layers", "text", "pages"}

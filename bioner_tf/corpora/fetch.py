@@ -27,11 +27,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from bioner_tf.checksums import CHECKSUMS_FILE, read_checksums, write_checksums
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import PathLike, hash_file, write_json_atomically, write_text_atomically
+from bioner_tf.files import PathLike, hash_file, write_json_atomically
 from bioner_tf.terminal import Progress, clear_line
 
-SUMS_FILE = "SHA256SUMS"
 # The repository's commit; GitHub completes it.
 COMMIT = "df0df02"
 CORPORA = (
@@ -166,7 +166,8 @@ def fetch(
     """
     target = Path(target)
     target.mkdir(parents=True, exist_ok=True)
-    sums = read_sums(target)
+    sums_file = target / CHECKSUMS_FILE
+    sums = read_checksums(sums_file)
     if all(_is_whole(target, name, sums) for name in source.files):
         report(f"{source.name}: everything is there and as recorded")
         return []
@@ -183,35 +184,10 @@ def fetch(
             _keep_changed_file(target / name, found[name], report)
             os.replace(staging / name, target / name)
         # Read again: another fetch into the same directory may have ended meanwhile.
-        _write_sums(target, {**read_sums(target), **found})
+        write_checksums(sums_file, {**read_checksums(sums_file), **found})
     _forget_download(target, source)
     report(f"{source.name}: {len(there)} files in {target}")
     return [name for name in source.files if name not in there]
-
-
-def read_sums(target: PathLike) -> dict[str, str]:
-    """Reads the recorded checksums of a directory, by file; none where nothing was fetched.
-
-    Raises:
-        BionerError: The record is damaged.
-    """
-    path = Path(target) / SUMS_FILE
-    if not path.exists():
-        return {}
-    sums = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        match = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
-        if match is None:
-            raise BionerError(
-                f"{path}:{number}: expected a SHA-256, two spaces and a file; got {line[:80]!r}"
-            )
-        sums[match[2]] = match[1]
-    return sums
-
-
-def _write_sums(target: Path, sums: Mapping[str, str]) -> None:
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
-    write_text_atomically(target / SUMS_FILE, lines)
 
 
 def _is_whole(target: Path, name: str, sums: Mapping[str, str]) -> bool:
@@ -221,8 +197,8 @@ def _is_whole(target: Path, name: str, sums: Mapping[str, str]) -> bool:
 def _check_sum(path: Path, digest: str, recorded: str | None) -> None:
     if recorded is not None and digest != recorded:
         raise BionerError(
-            f"{path}: expected the SHA-256 {recorded} that {SUMS_FILE} records, got {digest}; if "
-            "the change is meant, remove its line there and fetch again"
+            f"{path}: expected the SHA-256 {recorded} that {CHECKSUMS_FILE} records, got {digest}; "
+            "if the change is meant, remove its line there and fetch again"
         )
 
 

@@ -20,7 +20,7 @@ from bioner_tf.files import (
     write_text_atomically,
 )
 from bioner_tf.serving.graph import ServedTagger, TaggerGraph, build_signatures, signature_names
-from bioner_tf.serving.metadata import METADATA_FORMAT, METADATA_PATH, write_checksums
+from bioner_tf.serving.metadata import METADATA_FORMAT, METADATA_PATH, write_export_checksums
 from bioner_tf.serving.model_card import write_model_card
 from bioner_tf.serving.versions import list_versions
 from bioner_tf.serving.warmup import WARMUP_PATH, write_warmup
@@ -63,9 +63,9 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
         _forget_origin(directory, tagger.vocabulary_dir)
         metadata = _describe(tagger, names)
         write_json_atomically(directory / METADATA_PATH, metadata)
-        write_checksums(directory)
         write_text_atomically(directory / MODEL_CARD_PATH, write_model_card(metadata))
         write_warmup(directory / WARMUP_PATH, list(signatures))
+        write_export_checksums(directory)
     return destination
 
 

@@ -43,7 +43,7 @@ class Tagger:
     def __init__(self, path: PathLike):
         self.path = find_saved_model(path)
         self.metadata = read_metadata(self.path)
-        check_files(self.path)
+        check_files(self.path, self.metadata)
         try:
             self._signature_names = {c["name"]: c["signatures"] for c in self.metadata["corpora"]}
             self.corpora: list[str] = list(self._signature_names)

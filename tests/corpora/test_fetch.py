@@ -12,8 +12,9 @@ import zipfile
 
 import pytest
 
+from bioner_tf.checksums import read_checksums
 from bioner_tf.corpora import fetch
-from bioner_tf.corpora.fetch import Source, read_sums, select_sources
+from bioner_tf.corpora.fetch import Source, select_sources
 from bioner_tf.errors import BionerError, UsageError
 
 CONTENT = bytes(range(256)) * 2000
@@ -107,7 +108,9 @@ def test_file_is_fetched_with_its_licence_and_recorded(tmp_path, server):
     assert told[0] == "words.bin: free for all"
     assert (tmp_path / "words.bin").read_bytes() == CONTENT
     assert names_in(tmp_path) == ["SHA256SUMS", "words.bin"]
-    assert read_sums(tmp_path) == {"words.bin": hashlib.sha256(CONTENT).hexdigest()}
+    assert read_checksums(tmp_path / "SHA256SUMS") == {
+        "words.bin": hashlib.sha256(CONTENT).hexdigest()
+    }
 
 
 def test_a_download_draws_its_progress_on_a_terminal(tmp_path, server, monkeypatch):
@@ -267,7 +270,7 @@ def test_directory_of_unpacked_files_is_a_mirror(tmp_path):
 def test_damaged_record_is_told_with_its_line(tmp_path):
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  a\nnonsense\n")
     with pytest.raises(BionerError, match=r"SHA256SUMS:2: expected a SHA-256"):
-        read_sums(tmp_path)
+        read_checksums(tmp_path / "SHA256SUMS")
 
 
 def test_sources_are_named():
@@ -296,7 +299,7 @@ def test_command_fetches_the_papers_corpora_from_a_mirror(tmp_path):
     assert done.returncode == 1
     assert done.stderr.endswith("not JNLPBA/train.tsv, which the source does not have\n")
     assert "CC BY 4.0" in done.stdout
-    assert len(read_sums(tmp_path / "corpora")) == 35
+    assert len(read_checksums(tmp_path / "corpora" / "SHA256SUMS")) == 35
 
 
 def test_no_flipped_bit_in_an_archive_is_published(tmp_path):

@@ -48,7 +48,7 @@ def assert_core_ops_only(saved_model):
 
 def test_metadata_tells_what_is_inside(saved_model):
     metadata = json.loads((saved_model / "assets.extra" / "tagger.metadata").read_text("utf-8"))
-    assert metadata["format"] == 1
+    assert metadata["format"] == 2
     assert [corpus["name"] for corpus in metadata["corpora"]] == list(random_tagger.TAGS)
     assert metadata["corpora"][1] == {
         "name": random_tagger.AUXILIARY,

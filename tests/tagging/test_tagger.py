@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pathlib
 import shutil
+import subprocess
 import tempfile
 
 import hypothesis
@@ -125,7 +127,7 @@ def test_what_is_no_export_is_told(served_run, tmp_path):
     broken = tmp_path / "export"
     shutil.copytree(served_run / "export" / "9", broken)
     metadata = broken / "assets.extra" / "tagger.metadata"
-    for content, told in (("{", "expected JSON"), ('{"format": 99}', "format 1, got 99")):
+    for content, told in (("{", "expected JSON"), ('{"format": 99}', "format 2, got 99")):
         metadata.write_text(content)
         with pytest.raises(BionerError, match=told):
             Tagger(broken)
@@ -134,7 +136,7 @@ def test_what_is_no_export_is_told(served_run, tmp_path):
         Tagger(broken)
     shutil.copy(served_run / "export" / "9" / "assets.extra" / "tagger.metadata", metadata)
     (broken / "saved_model.pb").write_bytes(b"not a graph")
-    (broken / "assets.extra" / "SHA256SUMS").unlink()  # an export from before there were any
+    make_old(broken)
     with pytest.raises(BionerError, match="does not load"):
         Tagger(broken)
 
@@ -148,6 +150,8 @@ def test_what_is_no_export_is_told(served_run, tmp_path):
         "assets/words.txt",
         "assets/characters.txt",
         "assets.extra/tagger.metadata",
+        "assets.extra/tf_serving_warmup_requests",
+        "README.md",
     ],
 )
 def test_a_changed_file_is_named(served_run, tmp_path, name):
@@ -160,9 +164,43 @@ def test_a_changed_file_is_named(served_run, tmp_path, name):
     with pytest.raises(BionerError, match=f"{name}: expected (SHA-256|JSON)"):
         Tagger(export)
     path.unlink()
-    with pytest.raises(
-        BionerError, match=f"{name}: (expected SHA-256|missing)|expected an exported"
-    ):
+    with pytest.raises(BionerError, match=f"{name}: missing|expected an exported"):
+        Tagger(export)
+
+
+def make_old(export):
+    """Turns an export into one of format 1, which may have no checksums."""
+    pathlib.Path(export, "assets.extra", "SHA256SUMS").unlink()
+    metadata = pathlib.Path(export, "assets.extra", "tagger.metadata")
+    metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "format": 1}))
+
+
+def test_checksums_are_needed_from_format_2_on(served_run, tmp_path):
+    export = shutil.copytree(served_run / "export" / "9", tmp_path / "export")
+    sums = export / "assets.extra" / "SHA256SUMS"
+    listed = {line.split("  ")[1] for line in sums.read_text().splitlines()}
+    files = {p.relative_to(export).as_posix() for p in export.rglob("*") if p.is_file()}
+    assert listed == files - {"assets.extra/SHA256SUMS"}
+    subprocess.run(["sha256sum", "--check", "--quiet", sums], cwd=export, check=True)
+    content = sums.read_text()
+    sums.unlink()
+    with pytest.raises(BionerError, match="SHA256SUMS: missing, so the export cannot be checked"):
+        Tagger(export)
+    for damage in ("", "\xff", content[:-1] + "x", content[1:], content.rpartition("  ")[0]):
+        sums.write_bytes(damage.encode("latin-1"))
+        with pytest.raises(BionerError, match="expected"):
+            Tagger(export)
+    sums.write_text(content)
+    make_old(export)
+    assert Tagger(export).tag_texts([TEXT]) == Tagger(served_run).tag_texts([TEXT])
+
+
+def test_a_file_that_was_not_exported_is_told(served_run, tmp_path):
+    export = shutil.copytree(served_run / "export" / "9", tmp_path / "export")
+    (export / "notes.txt").touch()
+    assert Tagger(export).path == export
+    (export / "assets" / "more.txt").touch()
+    with pytest.raises(BionerError, match=r"assets/more\.txt: not in SHA256SUMS"):
         Tagger(export)
 
 
@@ -174,8 +212,8 @@ def test_a_damaged_export_without_checksums_is_told_or_loads(served_run, data):
     name = data.draw(strategies.sampled_from(names))
     with tempfile.TemporaryDirectory() as folder:
         export = shutil.copytree(original, f"{folder}/export")
-        pathlib.Path(export, "assets.extra", "SHA256SUMS").unlink()
-        content = (original / name).read_bytes()
+        make_old(export)
+        content = pathlib.Path(export, name).read_bytes()
         place = data.draw(strategies.integers(0, len(content) - 1))
         damage = data.draw(strategies.binary(max_size=9))
         pathlib.Path(export, name).write_bytes(content[:place] + damage + content[place + 9 :])
