@@ -47,13 +47,16 @@ class TracedFunction:
         # In order of first use, because the order of ``concrete.variables`` depends on hashes.
         self.variables = list(handles.values())
         self.reads: dict[str, tf.Variable] = {}
-        self.looked_up: list[tf.Variable] = []
+        self.gathers: dict[str, tf.Variable] = {}
+        self.others: list[tf.Variable] = []
         for node in self.graph_def.node:
             wanted = [handles[name] for name in node.input if name in handles]
             if node.op == "ReadVariableOp" and wanted:
                 [self.reads[node.name]] = wanted
+            elif node.op == "ResourceGather" and wanted:
+                [self.gathers[node.name]] = wanted
             else:
-                self.looked_up += wanted
+                self.others += wanted
 
     @property
     def arguments(self) -> list[str]:
@@ -73,18 +76,30 @@ class PackedWeights(tf.Module):
 
     Args:
         functions: All functions that will be passed to :meth:`bind`.
+        half: Whether to store float32 tables as float16 where only their rows are looked up. Rows
+            are cast to float32 after the look-up, so nothing else is rounded.
 
     Attributes:
         vector: float32 (values,), the packed variables with zeros between them.
         tables: The variables that are not packed.
     """
 
-    def __init__(self, functions: Sequence[TracedFunction]):
+    def __init__(self, functions: Sequence[TracedFunction], half: bool = False):
         super().__init__(name="weights")
         variables = {v.ref(): v for function in functions for v in function.variables}
-        looked_up = {v.ref() for function in functions for v in function.looked_up}
-        apart = {ref for ref, v in variables.items() if ref in looked_up or v.dtype != tf.float32}
-        self.tables = [variables[ref] for ref in variables if ref in apart]
+        read = {v.ref() for function in functions for v in function.reads.values()}
+        gathered = {v.ref() for function in functions for v in function.gathers.values()}
+        others = {v.ref() for function in functions for v in function.others}
+        apart = {
+            ref for ref, v in variables.items() if ref in gathered | others or v.dtype != tf.float32
+        }
+        halves = {
+            ref: tf.Variable(tf.cast(v, tf.float16), trainable=False, name="half")
+            for ref, v in variables.items()
+            if half and ref in gathered - read - others and v.dtype == tf.float32
+        }
+        self.tables = [halves.get(ref, variables[ref]) for ref in variables if ref in apart]
+        self._half_handles = {ref: half.handle for ref, half in halves.items()}
         self._starts: dict[Any, int] = {}
         pieces: list[np.ndarray] = []
         size = 0
@@ -110,6 +125,11 @@ class PackedWeights(tf.Module):
         reads = {name: v for name, v in function.reads.items() if v.ref() in self._starts}
         replaced = {*reads, *function.arguments, *function.captured}
         graph_def = _without(function.graph_def, replaced)
+        _gather_halves(
+            graph_def,
+            {name for name, v in function.gathers.items() if v.ref() in self._half_handles},
+        )
+        halves = {id(ref.deref().handle): half for ref, half in self._half_handles.items()}
         used = {name for node in graph_def.node for name in node.input}
         results = [tensor.name for tensor in function.concrete.outputs]
 
@@ -117,7 +137,8 @@ class PackedWeights(tf.Module):
             flat = map(tf.convert_to_tensor, tf.nest.flatten(arguments))
             values = dict(zip(function.arguments, flat))
             # Bring captured tensors into the current graph if a node still uses them.
-            values.update((n, tf.identity(v)) for n, v in function.captured.items() if n in used)
+            captured = {n: halves.get(id(v), v) for n, v in function.captured.items() if n in used}
+            values.update((name, tf.identity(value)) for name, value in captured.items())
             vector = self.vector.read_value()
             values.update((name, self._slice(vector, v)) for name, v in reads.items())
             outputs = tf.graph_util.import_graph_def(
@@ -147,3 +168,17 @@ def _without(graph_def: graph_pb2.GraphDef, names: set[str]) -> graph_pb2.GraphD
             kept.input[:] = [name for name in node.input if name not in waits]
             kept.attr.pop("_class", None)
     return result
+
+
+def _gather_halves(graph_def: graph_pb2.GraphDef, names: set[str]) -> None:
+    """Makes the look-ups of these names read float16 rows and cast them to float32."""
+    for node in [node for node in graph_def.node if node.name in names]:
+        gather = graph_def.node.add()
+        gather.CopyFrom(node)
+        gather.name = f"{node.name}/half"
+        gather.attr["dtype"].type = tf.float16.as_datatype_enum
+        node.op = "Cast"
+        node.input[:] = [gather.name]
+        node.attr.clear()
+        node.attr["SrcT"].type = tf.float16.as_datatype_enum
+        node.attr["DstT"].type = tf.float32.as_datatype_enum

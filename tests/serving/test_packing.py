@@ -103,3 +103,35 @@ def test_functions_without_weights_are_bound_as_they_are():
     traced = TracedFunction(lambda x: x + 1.0, spec)
     bound = tf.function(PackedWeights([traced]).bind(traced), input_signature=spec)
     assert bound([1.0, 2.0]).numpy().tolist() == [2.0, 3.0]
+
+
+def test_a_halved_table_rounds_the_rows_and_nothing_else(weights, tmp_path):
+    embed, _ = make_functions(weights)
+    traced = TracedFunction(embed, SPECS[0])
+    module = PackedWeights([traced], half=True)
+    module.run = tf.function(module.bind(traced), input_signature=SPECS[0])
+    tf.saved_model.save(module, str(tmp_path))
+    arguments = (tf.constant([0, 6, 2, 2]), tf.constant([1.0, 0.0, 1.0, 1.0]))
+    rounded = weights["table"].numpy().astype(np.float16).astype(np.float32)
+    assert not np.array_equal(rounded, weights["table"])
+    weights["table"].assign(rounded)
+    expected = embed(*arguments)
+    weights["table"].assign(rounded + 1)
+    loaded = tf.saved_model.load(str(tmp_path))
+    for run in (module.run, loaded.run):
+        for value, wanted in zip(run(*arguments), expected):
+            assert value.dtype == tf.float32
+            np.testing.assert_array_equal(value, wanted)
+    assert [table.dtype for table in module.tables] == [tf.float16, tf.float64]
+
+
+def test_a_table_that_is_read_as_a_whole_as_well_is_not_halved(weights):
+    embed, _ = make_functions(weights)
+
+    def total():
+        return tf.reduce_sum(weights["table"].read_value())
+
+    functions = [TracedFunction(embed, SPECS[0]), TracedFunction(total, [])]
+    module = PackedWeights(functions, half=True)
+    assert module.tables[0] is weights["table"]
+    assert tf.function(module.bind(functions[1]))().numpy() == total().numpy()
