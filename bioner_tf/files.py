@@ -23,10 +23,37 @@ from bioner_tf.errors import BionerError
 
 PathLike = Union[str, "os.PathLike[str]"]
 
+# Kind, first bytes, command that writes the content to standard output.
+_COMPRESSED = (
+    ("gzip", b"\x1f\x8b", "gzip -cd FILE"),
+    ("zip", b"PK\x03\x04", "unzip -p FILE"),
+    ("bzip2", tuple(b"BZh%d1AY&SY" % level for level in range(1, 10)), "bzip2 -cd FILE"),
+    ("xz", b"\xfd7zXZ\x00", "xz -cd FILE"),
+    ("zstd", b"\x28\xb5\x2f\xfd", "zstd -cd FILE"),
+)
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
 _TEMPORARY_PREFIX = ".partial-"
 _OUTGOING_PREFIX = f"{_TEMPORARY_PREFIX}old-"
 _REMOVED_PREFIX = f"{_TEMPORARY_PREFIX}removed-"
 _BLOCK_BYTES = 1 << 20
+
+
+def compressed_kind(content: bytes) -> tuple[str, str] | None:
+    """Returns how a file is compressed, and a shell command that unpacks it to standard output.
+
+    Args:
+        content: The file's first bytes, 10 or more where there are as many.
+    """
+    for kind, start, command in _COMPRESSED:
+        if content.startswith(start):
+            return kind, command
+    return None
+
+
+def is_utf_16(content: bytes) -> bool:
+    """Tells whether a file starts with the byte order mark of UTF-16."""
+    return content.startswith(_UTF_16_MARKS)
 
 
 def write_text_atomically(path: PathLike, text: str) -> None:

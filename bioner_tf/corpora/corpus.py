@@ -6,6 +6,7 @@ A corpus is a directory with one file a split, ``<data_dir>/<name>/<split>.tsv``
 from __future__ import annotations
 
 import codecs
+import collections
 import dataclasses
 import hashlib
 import os
@@ -18,7 +19,7 @@ import numpy as np
 
 from bioner_tf.corpora import tags as tag_schemes
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import PathLike, write_text_atomically
+from bioner_tf.files import PathLike, compressed_kind, is_utf_16, write_text_atomically
 
 SPLITS = ("train", "devel", "test")
 SPLIT_SUFFIX = ".tsv"
@@ -29,7 +30,6 @@ TOKEN = re.compile(r"[^\W_]+|\S")
 # Nothing else separates columns or counts as blank: tokens may hold any other Unicode space.
 _COLUMN_SEPARATORS = " \t"
 _COLUMN_GAP = re.compile(f"[{_COLUMN_SEPARATORS}]+")
-_GZIP_MAGIC = b"\x1f\x8b"
 # Several tags in one column, like B-Gene|I-Disease.
 _SEVERAL_TAGS = re.compile(r"\|(O$|[BIES]-)")
 _EXPECTED_LINE = 'expected "token<TAB>tag"'
@@ -135,6 +135,41 @@ def read_split(path: PathLike, strict: bool = False) -> Split:
     return Split(path, tuple(sentences), repaired, scheme)
 
 
+def types_in(sentences: Iterable[Sentence]) -> set[str]:
+    """Returns the entity types of the sentences."""
+    tags = {tag for sentence in sentences for tag in sentence.tags}
+    return set(tag_schemes.types_of(sorted(tags - {tag_schemes.OUTSIDE})))
+
+
+class UnknownType(NamedTuple):
+    """An entity type of a split that a model does not have.
+
+    Attributes:
+        type: The type.
+        place: ``path:line`` of its first tag.
+        entities: How many entities of the split have it.
+    """
+
+    type: str
+    place: str
+    entities: int
+
+
+def find_unknown_types(split: Split, known: Iterable[str]) -> list[UnknownType]:
+    """Finds the entity types of a split that are not in ``known``, in alphabetical order."""
+    unknown = sorted(types_in(split.sentences) - set(known))
+    if not unknown:
+        return []
+    counts = collections.Counter(
+        span.type for sentence in split.sentences for span in tag_schemes.to_spans(sentence.tags)
+    )
+    lines: dict[str, int] = {}
+    for first_line, sentence in _parse_lines(split.path, _read_text(split.path)):
+        for number, tag in enumerate(sentence.tags, start=first_line):
+            lines.setdefault(tag_schemes.split_tag(tag)[1], number)
+    return [UnknownType(name, f"{split.path}:{lines[name]}", counts[name]) for name in unknown]
+
+
 def keep_types(sentences: Iterable[Sentence], types: Iterable[str]) -> tuple[Sentence, ...]:
     """Keeps entities of some types only.
 
@@ -235,8 +270,17 @@ def _read_text(path: str) -> str:
             content = stream.read()
     except OSError as error:
         raise BionerError(f"{path}: expected a readable file, got: {error.strerror}") from error
-    if content.startswith(_GZIP_MAGIC):
-        raise BionerError(f"{path}: expected text, got a gzip file; unpack it first")
+    if compressed := compressed_kind(content):
+        kind, unpack = compressed
+        raise BionerError(f"{path}: expected text, got {kind} data; unpack it first: {unpack}")
+    if is_utf_16(content):
+        raise BionerError(f"{path}: expected UTF-8, got UTF-16; convert the file to UTF-8")
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise BionerError(
+            f"{path}:{line}: expected text, got a NUL byte: the file is binary or damaged; copy or "
+            "download it again"
+        )
     if b"\r" in content and b"\n" not in content:
         raise BionerError(
             f"{path}: expected lines that end at LF or CR LF, got CR alone; convert the line ends"
@@ -317,7 +361,9 @@ def _refuse_sequence(
 def _check_one_scheme(corpus: Corpus) -> None:
     """Refuses splits of different schemes: one corpus has one set of tags."""
     # A split without entities is of either scheme.
-    schemes = {split.path: split.scheme for split in corpus.splits.values() if _types_in([split])}
+    schemes = {
+        split.path: split.scheme for split in corpus.splits.values() if types_in(split.sentences)
+    }
     if len(set(schemes.values())) > 1:
         got = ", ".join(f"{scheme} in {path}" for path, scheme in schemes.items())
         raise BionerError(
@@ -327,7 +373,7 @@ def _check_one_scheme(corpus: Corpus) -> None:
 
 
 def _keep_types_of_corpus(corpus: Corpus, types: Sequence[str]) -> Corpus:
-    existing = _types_in(corpus.splits.values())
+    existing = set().union(*(types_in(split.sentences) for split in corpus.splits.values()))
     unknown = [entity_type for entity_type in types if entity_type not in existing]
     if unknown or not types:
         raise UsageError(
@@ -341,11 +387,6 @@ def _keep_types_of_corpus(corpus: Corpus, types: Sequence[str]) -> Corpus:
             for name, split in corpus.splits.items()
         },
     )
-
-
-def _types_in(splits: Iterable[Split]) -> set[str]:
-    tags = {tag for split in splits for sentence in split.sentences for tag in sentence.tags}
-    return set(tag_schemes.types_of(sorted(tags - {tag_schemes.OUTSIDE})))
 
 
 def _shorten(text: str, most: int = 40) -> str:

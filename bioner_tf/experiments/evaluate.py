@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bioner_tf.corpora.corpus import Sentence, keep_types, read_corpus, read_split
+from bioner_tf.corpora.corpus import (
+    Sentence,
+    Split,
+    find_unknown_types,
+    keep_types,
+    read_corpus,
+    read_split,
+    types_in,
+)
 from bioner_tf.corpora.predictions import TaggedSentence, read_predictions, require_same_sentences
 from bioner_tf.errors import UsageError
 from bioner_tf.scoring.metrics import format_scores, score_tags
@@ -20,6 +29,8 @@ from bioner_tf.scoring.statistics import (
 
 if TYPE_CHECKING:
     from bioner_tf.tagging.tagger import Tagger
+
+_LOG = logging.getLogger(__name__)
 
 # By corpus and split.
 Tagged = dict[tuple[str, str], list[TaggedSentence]]
@@ -90,8 +101,8 @@ def _tag_sentences(evaluation: Evaluation) -> Tagged:
     if not path.is_file():
         tagger = _load(evaluation.model)
         return {
-            key: _tag(tagger, key[0], _keep_trained_types(tagger, key[0], sentences))
-            for key, sentences in _read_sentences(evaluation, tagger).items()
+            key: _tag(tagger, key[0], _scorable_sentences(tagger, key[0], split))
+            for key, split in _read_splits(evaluation, tagger).items()
         }
     if evaluation.corpus_file is not None or evaluation.data_dir is not None:
         raise UsageError(
@@ -102,9 +113,7 @@ def _tag_sentences(evaluation: Evaluation) -> Tagged:
     return {(corpus, split): read_predictions(path)}
 
 
-def _read_sentences(
-    evaluation: Evaluation, tagger: Tagger
-) -> dict[tuple[str, str], tuple[Sentence, ...]]:
+def _read_splits(evaluation: Evaluation, tagger: Tagger) -> dict[tuple[str, str], Split]:
     """Reads the sentences by corpus and split; the split of a single file is its name."""
     corpus_file, data_dir = evaluation.corpus_file, evaluation.data_dir
     if (corpus_file is None) == (data_dir is None):
@@ -117,10 +126,10 @@ def _read_sentences(
         if len(evaluation.corpora) > 1:
             raise UsageError("--corpora: expected one corpus beside --corpus_file, got several")
         split = read_split(corpus_file, evaluation.strict)
-        return {(names[0], Path(split.path).name): split.sentences}
+        return {(names[0], Path(split.path).name): split}
     split_name, strict = evaluation.split, evaluation.strict
     corpora = [read_corpus(str(data_dir), name, [split_name], strict) for name in names]
-    return {(corpus.name, split_name): corpus.splits[split_name].sentences for corpus in corpora}
+    return {(corpus.name, split_name): corpus.splits[split_name] for corpus in corpora}
 
 
 def _tag_again(tagged: Tagged, evaluation: Evaluation) -> Tagged:
@@ -141,12 +150,28 @@ def _tag_again(tagged: Tagged, evaluation: Evaluation) -> Tagged:
     return others
 
 
-def _keep_trained_types(
-    tagger: Tagger, corpus: str, sentences: Sequence[Sentence]
-) -> Sequence[Sentence]:
-    """Keeps the gold entities of the types that the run's ``--types`` kept."""
+def _scorable_sentences(tagger: Tagger, corpus: str, split: Split) -> Sequence[Sentence]:
+    """Keeps the gold entities of the types that the run's ``--types`` kept.
+
+    Warns where no entity is left, and of types that the model does not have.
+    """
     types = tagger.metadata.get("settings", {}).get("data", {}).get("types", {}).get(corpus)
-    return sentences if types is None else keep_types(sentences, types)
+    if types is not None:
+        split = dataclasses.replace(split, sentences=keep_types(split.sentences, types))
+    if not types_in(split.sentences):
+        _LOG.warning(
+            "%s: expected entities, got none, so precision, recall and F1 are 0; check that the "
+            "tag is the last column",
+            split.path,
+        )
+    for unknown in find_unknown_types(split, tagger.types[corpus]):
+        _LOG.warning(
+            "%s: the model was not trained on entities of the type %s, so it misses all %d of them",
+            unknown.place,
+            unknown.type,
+            unknown.entities,
+        )
+    return split.sentences
 
 
 def _load(path: str) -> Tagger:

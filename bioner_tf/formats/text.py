@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bioner_tf.errors import BionerError
-
-# Kind, first bytes, command that writes the content to standard output.
-_COMPRESSED = (
-    ("gzip", b"\x1f\x8b", "gzip -cd FILE"),
-    ("zip", b"PK\x03\x04", "unzip -p FILE"),
-    ("bzip2", tuple(b"BZh%d1AY&SY" % level for level in range(1, 10)), "bzip2 -cd FILE"),
-    ("xz", b"\xfd7zXZ\x00", "xz -cd FILE"),
-    ("zstd", b"\x28\xb5\x2f\xfd", "zstd -cd FILE"),
-)
+from bioner_tf.files import compressed_kind, is_utf_16
 
 
 def read_texts(stream: Iterable[bytes], name: str) -> Iterator[str]:
@@ -36,13 +28,13 @@ def read_texts(stream: Iterable[bytes], name: str) -> Iterator[str]:
 
 def _check_start(line: bytes, name: str) -> None:
     """Refuses a stream whose first line shows that it does not hold one text a line."""
-    for kind, start, unpack in _COMPRESSED:
-        if line.startswith(start):
-            raise BionerError(
-                f"{name}: expected text, got {kind} data; unpack it first: {unpack} | bioner-tag"
-            )
+    if compressed := compressed_kind(line):
+        kind, unpack = compressed
+        raise BionerError(
+            f"{name}: expected text, got {kind} data; unpack it first: {unpack} | bioner-tag"
+        )
     head = line[:1024]
-    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"%PDF-")) or 4 * head.count(0) > len(head):
+    if is_utf_16(head) or head.startswith(b"%PDF-") or 4 * head.count(0) > len(head):
         raise BionerError(
             f"{name}: expected UTF-8 text, got binary data; convert it to UTF-8 first"
         )

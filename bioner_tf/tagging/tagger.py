@@ -38,6 +38,7 @@ class Tagger:
         path: The SavedModel's directory.
         metadata: What the export tells of itself: ``corpora``, scores, versions, settings.
         corpora: The names of its corpora, the main corpus first.
+        types: The entity types of each corpus.
     """
 
     def __init__(self, path: PathLike):
@@ -47,9 +48,11 @@ class Tagger:
         try:
             self._signature_names = {c["name"]: c["signatures"] for c in self.metadata["corpora"]}
             self.corpora: list[str] = list(self._signature_names)
+            self.types = {c["name"]: list(c["types"]) for c in self.metadata["corpora"]}
         except (KeyError, TypeError) as error:
             raise BionerError(
-                f"{self.path / METADATA_PATH}: damaged, expected corpora with names and signatures"
+                f"{self.path / METADATA_PATH}: damaged, expected corpora with names, types and "
+                "signatures"
             ) from error
         try:
             self._model = tf.saved_model.load(str(self.path))

@@ -13,12 +13,15 @@ from bioner_tf.corpora.corpus import (
     SPLITS,
     Corpus,
     Sentence,
+    find_unknown_types,
     fingerprint,
     keep_fraction,
     read_corpus,
+    types_in,
 )
 from bioner_tf.corpora.tags import OUTSIDE
 from bioner_tf.corpora.vocabulary import Vocabulary, build_tags
+from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
 from bioner_tf.sources.base import Source
 from bioner_tf.sources.registry import build_sources, load_sources
@@ -126,7 +129,7 @@ def load_inputs(config: RunConfig, splits: Sequence[str] = SPLITS) -> TrainingIn
         splits: The splits to read of each corpus; at least those that the run trains on.
 
     Raises:
-        BionerError: A corpus or the vectors cannot be read.
+        BionerError: A corpus or the vectors cannot be read, or there is no entity to train on.
     """
     data = config.data
     corpora = {
@@ -137,8 +140,11 @@ def load_inputs(config: RunConfig, splits: Sequence[str] = SPLITS) -> TrainingIn
         for split in corpus.splits.values():
             if split.repaired:
                 _LOG.warning("%s: repaired %d tags (--strict refuses them)", name, split.repaired)
-    _warn_where_no_epoch_is_best(config, corpora)
     training = _training_sentences(config, corpora)
+    for name, corpus in corpora.items():
+        _require_entities(config, corpus, training[name])
+        _warn_of_unknown_types(corpus, training[name])
+    _warn_where_no_epoch_is_best(config, corpora)
     config, sources = build_sources(config, training)
     tags = {
         name: build_tags(sentence.tags for sentence in sentences).entries
@@ -161,11 +167,38 @@ def load_inputs(config: RunConfig, splits: Sequence[str] = SPLITS) -> TrainingIn
     )
 
 
+def _require_entities(config: RunConfig, corpus: Corpus, training: Sequence[Sentence]) -> None:
+    if types_in(training):
+        return
+    path, mend = corpus.splits["train"].path, "check that the tag is the last column"
+    if corpus.name in config.data.types:
+        mend = f"give other types for {corpus.name} in --types"
+    elif types_in(corpus.splits["train"].sentences):
+        mend = "give a larger --keep_fraction"
+    raise BionerError(
+        f"{path}: expected entities to train on, got none: all tags of the {len(training)} "
+        f"training sentences are {OUTSIDE}; {mend}"
+    )
+
+
+def _warn_of_unknown_types(corpus: Corpus, training: Sequence[Sentence]) -> None:
+    known = types_in(training)
+    for name, split in corpus.splits.items():
+        for unknown in find_unknown_types(split, known) if name != "train" else ():
+            _LOG.warning(
+                "%s: no training sentence has an entity of the type %s: the tagger cannot learn "
+                "it and will miss all %d of this split",
+                unknown.place,
+                unknown.type,
+                unknown.entities,
+            )
+
+
 def _warn_where_no_epoch_is_best(config: RunConfig, corpora: Mapping[str, Corpus]) -> None:
     devel = corpora[config.data.corpora[0]].splits.get("devel")
     if config.data.train_on != "train" or devel is None:
         return
-    if all(set(sentence.tags) <= {OUTSIDE} for sentence in devel.sentences):
+    if not types_in(devel.sentences):
         _LOG.warning(
             "%s: expected entities, by which the best epoch is chosen, got none: the first epoch "
             "will count as the best; give a devel split with entities, or --train_on=train,devel",

@@ -20,12 +20,13 @@ from typing import BinaryIO, NamedTuple, NoReturn, cast
 import numpy as np
 
 from bioner_tf.errors import BionerError
-from bioner_tf.files import PathLike
+from bioner_tf.files import PathLike, compressed_kind, is_utf_16
 from bioner_tf.vectors.word_vectors import FloatArray, WordVectors
 
 _EXPECTED_FORMAT = "expected word vectors in GloVe text, word2vec text or word2vec binary format"
 _MEND_BY_FETCHING = "the file was cut or damaged: copy or download it again"
 _GZIP_MAGIC = b"\x1f\x8b"
+_NUMPY_MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(rb"\s*(\d+)[ \t]+(\d+)\s*")
 _PRINTABLE = re.compile(rb"[\t\r\n\x20-\x7e]*")
 _LONGEST_LINE = 1 << 20
@@ -101,6 +102,7 @@ def _open(path: str) -> Iterator[tuple[BinaryIO, bool]]:
 def _detect_layout(path: str) -> _Layout:
     with _open(path) as (stream, gzipped):
         first = stream.readline(_LONGEST_LINE)
+        _refuse_other_kinds(path, first)
         header = _HEADER.fullmatch(first)
         if header is None:
             printable = _PRINTABLE.fullmatch(first.partition(b" ")[2])
@@ -117,6 +119,19 @@ def _detect_layout(path: str) -> _Layout:
                 f"{count} and {dim}; {_MEND_BY_FETCHING}"
             )
         return _Layout(_is_binary(stream.read(_LONGEST_LINE), dim), gzipped, dim, count)
+
+
+def _refuse_other_kinds(path: str, first: bytes) -> None:
+    """Refuses a file whose first line tells that it is no file of vectors but of another kind."""
+    if first.startswith(_NUMPY_MAGIC) or (first.startswith(b"PK") and b".npy" in first):
+        got = "a NumPy file; write the words and their vectors as word2vec text"
+    elif is_utf_16(first):
+        got = "UTF-16; convert the file to UTF-8"
+    elif compressed := compressed_kind(first):
+        got = f"{compressed[0]} data; unpack it first: {compressed[1]}"
+    else:
+        return
+    raise BionerError(f"{path}: {_EXPECTED_FORMAT}, got {got}")
 
 
 def _is_binary(content: bytes, dim: int) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
+import zipfile
 
+import numpy as np
 import pytest
 
 from tests.helpers.commands import run_commands
@@ -16,6 +20,8 @@ CORPORA = {
     "unknown tag": ("train", b"a\tO\nb\tGene\n", [":2: ", "'Gene'"]),
     "tag without a type": ("train", b"a\tB-\n", [":1: ", "'B-'"]),
     "undecodable bytes": ("train", b"a\tO\n\xff\tO\n", [":2:1: ", "UTF-8", "0xff"]),
+    "gzip file": ("train", gzip.compress(b"a\tB-Gene\n"), ["got gzip data", "gzip -cd FILE"]),
+    "no entity": ("train", b"a\tO\n", ["expected entities to train on", "the last column"]),
     "empty file": ("train", b"", ["got no sentence at all"]),
     "blank file": ("train", b"\n\n \t\n", ["got no sentence at all"]),
     "missing split": ("train", None, ["no such file", "devel, test"]),
@@ -24,6 +30,18 @@ CORPORA = {
     "two schemes": ("devel", b"a\tS-Gene\n", ["one tag scheme"]),
 }
 
+
+def bytes_of(write, *arguments):
+    stream = io.BytesIO()
+    write(stream, *arguments)
+    return stream.getvalue()
+
+
+def write_zip(stream):
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("vectors.txt", "the 1 2 3\n")
+
+
 VECTORS = {
     "prose": (b"This is no file of vectors, but it has words.\nAnd lines.\n", []),
     "cut": (b"the 1 2 3\nof 1 2\n", [":2"]),
@@ -31,6 +49,11 @@ VECTORS = {
     "not a number": (b"the 1 2 nan\n", [":1"]),
     "another width": (b"the 1 2 3\nof 1 2 3\n", ["of 4 numbers, got 3"], "--word_dim=4"),
     "missing": (None, ["no such file"]),
+    "a zip archive": (bytes_of(write_zip), ["got zip data; unpack it first: unzip -p FILE"]),
+    "binary with a header of text": (b"2 3\nthe \x00\x00\x80\x3f", ["expected 2 vectors of 3"]),
+    "UTF-16": ("the 1 2 3\n".encode("utf-16"), ["got UTF-16; convert the file to UTF-8"]),
+    "npy": (bytes_of(np.save, np.ones((2, 3))), ["got a NumPy file"]),
+    "npz": (bytes_of(np.savez, np.ones((2, 3))), ["got a NumPy file"]),
 }
 
 # Exit code, flags (None: --run_dir is missing), and what the error says. Below ROOT there are the

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import itertools
+import lzma
 import os
 import re
 
@@ -11,6 +13,8 @@ import pytest
 from bioner_tf.corpora.corpus import (
     Corpus,
     Sentence,
+    UnknownType,
+    find_unknown_types,
     fingerprint,
     keep_fraction,
     keep_types,
@@ -96,7 +100,7 @@ def test_only_tab_space_and_newline_have_a_meaning(write):
         "c\rd",
         "\x1c",
         "\ufeff",
-        "\x00",
+        "\x01",
         "é😀",
     ]
     split = read_split(write("".join(f"{token}\tO\n" for token in odd)))
@@ -182,7 +186,7 @@ def test_strict_takes_a_legal_file(write):
         ("a\tO\tlater\n", ":1: ", "got 'later'"),
         (b"a\tO\n\xc3\xa9\xe9\tO\n", ":2:2: ", "got the byte 0xe9"),
         (b"\xef\xbb\xbfa\xff\tO\n", ":1:2: ", "got the byte 0xff"),
-        (b"\xff\xfea\x00\t\x00O\x00\n\x00", ":1:1: ", "got the byte 0xff"),
+        (b"a\tO\n\xff\xfe\tO\n", ":2:1: ", "got the byte 0xff"),
         (b"a\tO\nb\tO\n\xe2\x82", ":3:1: ", "got the byte 0xe2"),
         (b"\n\xff", ":2:1: ", "got the byte 0xff"),
     ],
@@ -423,11 +427,29 @@ def test_a_fingerprint_tells_tokens_tags_and_boundaries_apart() -> None:
     [
         (b"a\tO\rb\tO\r", "CR alone"),
         (b"a\tO\nb\tB-Disease\r", "the file was cut"),
-        (b"\x1f\x8b\x08\x00a\tO\n", "a gzip file; unpack it"),
+        (b"\x1f\x8b\x08\x00a\tO\n", ": expected text, got gzip data; unpack it first: gzip -cd"),
+        (bz2.compress(b"a\tO\n"), ": expected text, got bzip2 data; unpack it first: bzip2 -cd"),
+        (lzma.compress(b"a\tO\n"), ": expected text, got xz data; unpack it first: xz -cd FILE"),
+        (b"PK\x03\x04\x14\x00\r", ": expected text, got zip data; unpack it first: unzip -p"),
+        ("a\tO\n".encode("utf-16"), ": expected UTF-8, got UTF-16; convert the file to UTF-8"),
+        (b"\xfe\xff\x00a\x00\t\x00O", ": expected UTF-8, got UTF-16; convert"),
+        (b"a\tO\nb\0\tO\r", ":2: expected text, got a NUL byte"),
         (b"a\tO\nb\tI-Disease|B-Anatomy\n", ":2: expected one tag in the last column"),
         (b"a\tB-Gene|O\n", ":1: expected one tag in the last column"),
     ],
-    ids=["CR only", "cut line break", "gzip", "two tags", "tag or O"],
+    ids=[
+        "CR only",
+        "cut line break",
+        "gzip",
+        "bzip2",
+        "xz",
+        "zip",
+        "UTF-16",
+        "UTF-16, big-endian",
+        "NUL",
+        "two tags",
+        "tag or O",
+    ],
 )
 def test_input_that_means_something_else_is_refused(tmp_path, content, told):
     path = tmp_path / "train.tsv"
@@ -436,3 +458,12 @@ def test_input_that_means_something_else_is_refused(tmp_path, content, told):
         read_split(path)
     assert str(error.value).startswith(str(path))
     assert told in str(error.value)
+
+
+def test_unknown_types_are_found_with_their_first_line(write):
+    content = "a\tB-x\n\nb\tO\nc\tB-z\nd\tI-z\n\ne\tI-z\nf\tB-y\n"
+    path = write(content)
+    split = read_split(path)
+    expected = [UnknownType("y", f"{path}:8", 1), UnknownType("z", f"{path}:4", 2)]
+    assert find_unknown_types(split, ["x"]) == expected
+    assert find_unknown_types(split, ["x", "y", "z"]) == []

@@ -171,6 +171,63 @@ def test_repaired_tags_are_counted_and_told_of(data_dir, tmp_path, caplog):
         load_inputs(make_config(tmp_path, ["odd"], "single_task", strict=True))
 
 
+def write_splits(directory, **splits):
+    for split in SPLITS:
+        path = directory / f"{split}.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(splits.get(split, splits["train"]))
+
+
+MANY = "".join(f"a{number}\tO\n\n" for number in range(50))
+
+
+@pytest.mark.parametrize(
+    ("splits", "changes", "told"),
+    [
+        ({"train": "a\tO\n", "devel": "a\tB-X\n"}, {}, "check that the tag is the last column"),
+        (
+            {"train": "a\tB-X\n", "test": "a\tB-Y\n"},
+            {"types": {"odd": ("Y",)}},
+            "give other types for odd in --types",
+        ),
+        ({"train": f"{MANY}a\tB-X\n"}, {"keep_fraction": 0.02}, "give a larger --keep_fraction"),
+    ],
+    ids=["no entity", "types", "fraction"],
+)
+def test_a_corpus_without_entities_is_refused(tmp_path, splits, changes, told):
+    write_splits(tmp_path / "odd", **splits)
+    with pytest.raises(BionerError) as error:
+        load_inputs(make_config(tmp_path, ["odd"], "single_task", **changes))
+    path = tmp_path / "odd" / "train.tsv"
+    assert str(error.value).startswith(f"{path}: expected entities to train on, got none")
+    assert str(error.value).endswith(f" training sentences are O; {told}")
+    assert error.value.exit_code == 1
+
+
+def test_entities_of_devel_are_enough_where_it_is_trained_on(tmp_path):
+    write_splits(tmp_path / "odd", train="a\tO\n", devel="a\tB-X\n")
+    load_inputs(make_config(tmp_path, ["odd"], "single_task", train_on="train,devel"))
+
+
+def test_types_that_training_does_not_have_are_warned_of(tmp_path, caplog):
+    devel = "a\tB-X\nb\tO\n\nc\tB-Y\nd\tI-Y\n\ne\tB-Y\n"
+    write_splits(tmp_path / "odd", train="a\tB-X\n", devel=devel, test="c\tB-Z\n")
+
+    def warnings(**changes):
+        caplog.clear()
+        load_inputs(make_config(tmp_path, ["odd"], "single_task", **changes))
+        return [message.replace(str(tmp_path), "DIR") for message in caplog.messages]
+
+    devel, test = (
+        f"DIR/odd/{place}: no training sentence has an entity of the type {name}: the tagger "
+        f"cannot learn it and will miss all {count} of this split"
+        for place, name, count in [("devel.tsv:4", "Y", 2), ("test.tsv:1", "Z", 1)]
+    )
+    assert warnings() == [devel, test]
+    assert warnings(train_on="train,devel") == [test]
+    assert warnings(types={"odd": ("X", "Z")}) == [test]
+
+
 def test_vocabularies_round_trip(data_dir, tmp_path):
     inputs = loaded(data_dir)
     vocabularies = inputs.vocabularies
