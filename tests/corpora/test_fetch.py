@@ -16,55 +16,16 @@ from bioner_tf.checksums import read_checksums
 from bioner_tf.corpora import fetch
 from bioner_tf.corpora.fetch import Source, select_sources
 from bioner_tf.errors import BionerError, UsageError
+from tests.helpers.file_server import serve_files
 
 CONTENT = bytes(range(256)) * 2000
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves ``server.files``, with ranges; breaks a connection off after ``server.limits``."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.server.asked.append(self.headers.get("Range"))
-        content = self.server.files.get(self.path.lstrip("/"))
-        if content is None:
-            self.send_error(404)
-            return
-        tag = '"' + hashlib.md5(content).hexdigest() + '"'
-        start = 0
-        if self.headers.get("Range") and self.headers.get("If-Range") == tag:
-            start = int(self.headers["Range"][len("bytes=") : -1])
-            if start >= len(content):
-                self.send_error(416)
-                return
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        else:
-            self.send_response(200)
-        self.send_header("ETag", tag)
-        self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        limit = self.server.limits.pop(0) if self.server.limits else None
-        self.wfile.write(content[start : None if limit is None else start + limit])
-        if limit is not None:
-            self.close_connection = True
-
-    def log_message(self, *arguments):
-        pass
 
 
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.files, server.limits, server.asked = {}, [], []
-        server.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    with serve_files() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def get(source, target, mirror):

@@ -18,9 +18,8 @@ from bioner_tf.runs.collection import FAILURE_FILE
 LOG_FILE = "console.log"
 LOCK_FILE = "sweep.lock"
 _TRAINER_MODULE = "bioner_tf.cli.train"
-TRAINER = (sys.executable, "-m", _TRAINER_MODULE)
-# The same, but it is killed when its stdin closes.
-TETHERED_TRAINER = (sys.executable, "-m", "bioner_tf.experiments.sweeps.tether", _TRAINER_MODULE)
+# It is killed when its stdin closes, so that it does not outlive what started it.
+TRAINER = (sys.executable, "-m", "bioner_tf.experiments.sweeps.tether", _TRAINER_MODULE)
 
 _GRACE_SECONDS = 10.0
 
@@ -46,17 +45,17 @@ class CellProcess:
         command: Sequence[str],
         *,
         cores: set[int] | None = None,
-        tethered: bool = False,
         working_dir: PathLike | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> CellProcess | None:
         """Starts the process in its own session; deletes the record of an earlier failure.
 
+        Its stdin is a pipe that stays open until the process is finished or we end.
+
         Args:
             directory: The run directory; created if missing.
             command: The whole command line.
             cores: The cores that it may use; by default all.
-            tethered: Keep its stdin open, for a command that ends when that closes.
             working_dir: Its working directory; by default ours.
             environment: Environment variables to set in addition to ours.
 
@@ -72,7 +71,7 @@ class CellProcess:
             start = log.tell()
             popen = subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE if tethered else subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock.fileno()],
@@ -90,6 +89,7 @@ class CellProcess:
         Returns:
             The error; None if the process succeeded.
         """
+        _close_stdin(self.popen)
         code = self.popen.returncode
         if code == 0:
             return None
@@ -127,8 +127,7 @@ def stop_all(processes: Iterable[CellProcess]) -> None:
     popens = [process.popen for process in processes]
     for popen in popens:
         popen.terminate()
-        if popen.stdin is not None:
-            popen.stdin.close()
+        _close_stdin(popen)
     deadline = time.monotonic() + _GRACE_SECONDS
     for popen in popens:
         try:
@@ -136,6 +135,11 @@ def stop_all(processes: Iterable[CellProcess]) -> None:
         except subprocess.TimeoutExpired:
             popen.kill()
             popen.wait()
+
+
+def _close_stdin(popen: subprocess.Popen) -> None:
+    if popen.stdin is not None:
+        popen.stdin.close()
 
 
 def is_trained_by_another(directory: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bioner_tf.errors import BionerError
-from bioner_tf.experiments.sweeps.cell_process import TETHERED_TRAINER, CellProcess, stop_all
+from bioner_tf.experiments.sweeps.cell_process import TRAINER, CellProcess, stop_all
 from bioner_tf.experiments.sweeps.cell_state import BUSY, FINISHED, state_of
 from bioner_tf.experiments.sweeps.plan import Cell
 
@@ -44,7 +44,7 @@ class Task:
         """Returns the command line that trains a cell, with this machine's path of Python."""
         run_dir = str(self.sweep_dir / cell.name)
         arguments = cell.arguments(self.data_dir, self.vectors_dir, run_dir)
-        return [*(self.trainer or TETHERED_TRAINER), *arguments, f"--cores={self.cell_cores}"]
+        return [*(self.trainer or TRAINER), *arguments, f"--cores={self.cell_cores}"]
 
 
 def follow_cell(cell: Cell, task: Task, lock_seconds: float = _LOCK_SECONDS) -> str:
@@ -92,7 +92,6 @@ def _start(cell: Cell, task: Task, directory: Path, lock_seconds: float) -> Cell
         process = CellProcess.start(
             directory,
             task.command(cell),
-            tethered=True,
             working_dir=task.working_dir,
             environment=environment,
         )

@@ -9,21 +9,21 @@ import sys
 import pytest
 
 from bioner_tf.errors import BionerError
-from bioner_tf.experiments.sweeps.cell_process import TETHERED_TRAINER
+from bioner_tf.experiments.sweeps.cell_process import TRAINER
 from bioner_tf.experiments.sweeps.cell_state import BUSY, FINISHED
 from bioner_tf.experiments.sweeps.cell_task import Task, follow_cell
 from bioner_tf.experiments.sweeps.plan import Plan
 from tests.helpers import fake_trainer
 from tests.helpers.run_records import write_run
 
-TRAINER = (sys.executable, fake_trainer.__file__)
+FAKE_TRAINER = (sys.executable, fake_trainer.__file__)
 
 
 def cell_of(main):
     return Plan(structures=["single_task"], mains=[main], epochs=2).cells()[0]
 
 
-def task_of(directory, trainer=TRAINER, **changes):
+def task_of(directory, trainer=FAKE_TRAINER, **changes):
     for main in ("a", "bad", "slow"):
         (directory / cell_of(main).name).mkdir(exist_ok=True)
     settings = {
@@ -116,4 +116,4 @@ def test_process_gets_what_the_cell_asked_for(tmp_path, monkeypatch, gpus, devic
 
 def test_trainer_is_bioner_train_of_the_machines_own_python(tmp_path):
     command = task_of(tmp_path, trainer=None).command(cell_of("a"))
-    assert command[: len(TETHERED_TRAINER)] == list(TETHERED_TRAINER)
+    assert command[: len(TRAINER)] == list(TRAINER)

@@ -12,6 +12,7 @@ import pytest
 
 from bioner_tf.corpora.corpus import fingerprint, read_corpus
 from bioner_tf.errors import UsageError
+from bioner_tf.experiments.sweeps.cell_process import TRAINER
 from bioner_tf.experiments.sweeps.cell_state import BUSY, FAILED, FINISHED, State, state_of
 from bioner_tf.experiments.sweeps.estimate import Estimator, measure_corpus
 from bioner_tf.experiments.sweeps.listing import list_cells
@@ -306,7 +307,7 @@ def test_no_cell_is_trained_twice_at_once_and_an_interrupt_stops_it(tmp_path, tr
     running.send_signal(number)
     out, _ = running.communicate(timeout=60)
     if number == signal.SIGKILL:
-        # The killed sweep could not stop its trainer, which still holds the lock of its cell.
+        # This trainer is on no tether: it outlives the sweep, and holds the lock of its cell.
         assert can_run(directory, trainer) == BUSY
         for process in os.listdir("/proc"):
             if process.isdigit() and is_trainer(process, directory):
@@ -315,6 +316,19 @@ def test_no_cell_is_trained_twice_at_once_and_an_interrupt_stops_it(tmp_path, tr
     else:
         assert out.endswith("interrupted\n")
         assert can_run(directory, trainer) == FINISHED
+
+
+def test_a_killed_sweep_leaves_no_trainer(tmp_path):
+    directory = tmp_path / "sweep"
+    (cell,) = cells_of("slow")
+    # As the default is, but for what it runs.
+    tethered = (*TRAINER[:-1], fake_trainer.__name__)
+    running = start_sweep(directory, tethered)
+    wait_for((directory / cell.name / "config.json").exists)
+    running.kill()
+    running.communicate(timeout=60)
+    wait_for(lambda: not any(is_trainer(process, directory) for process in os.listdir("/proc")))
+    assert can_run(directory, tethered) == FINISHED
 
 
 def is_trainer(process, directory) -> bool:
