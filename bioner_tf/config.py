@@ -73,16 +73,29 @@ def _setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def check_setting(setting: dataclasses.Field[Any], value: Any, flag: str) -> None:
+    """Checks the value of a setting.
+
+    Args:
+        setting: The setting.
+        value: The value.
+        flag: The flag that has the value, for the message.
+
+    Raises:
+        UsageError: The value is outside the choices or the range of the setting.
+    """
+    choices, within = setting.metadata["choices"], setting.metadata["within"]
+    if choices:
+        one_of = "some of" if isinstance(value, tuple) else "one of"
+        for item in value if isinstance(value, tuple) else [value]:
+            _require(item in choices, flag, f"{one_of} {choices}", item)
+    elif within is not None:
+        _require(within.includes(value), flag, within.description, value)
+
+
 def _check_settings(config: Config) -> None:
-    """Raises UsageError for a value outside the choices or the range of its setting."""
     for field in dataclasses.fields(config):
-        value, choices = getattr(config, field.name), field.metadata["choices"]
-        if choices:
-            one_of = "some of" if isinstance(value, tuple) else "one of"
-            for item in value if isinstance(value, tuple) else [value]:
-                _require(item in choices, field.name, f"{one_of} {choices}", item)
-        elif (within := field.metadata["within"]) is not None:
-            _require(within.includes(value), field.name, within.description, value)
+        check_setting(field, getattr(config, field.name), field.name)
 
 
 def _is_directory_name(name: str) -> bool:

@@ -39,7 +39,8 @@ from bioner_tf.experiments.sweeps.plan import Cell
 from bioner_tf.files import PathLike
 from bioner_tf.machine import count_cores
 
-LOCAL = "local"
+# The executors of a sweep; LOCAL is also the address of our own Ray.
+LOCAL, RAY = "local", "ray"
 
 _STARTED = "started"
 
@@ -114,6 +115,39 @@ class Cluster:
         """The number of cores of our own Ray."""
         there = count_cores()
         return min(there, self.local_cores or there)
+
+
+def choose_cluster(
+    executor: str,
+    jobs: int | None,
+    cores: int | None,
+    ray_address: str | None,
+    cell_cores: int | None,
+    cell_gpus: float | None,
+) -> Cluster | None:
+    """Returns where Ray runs the cells; None if processes of this machine run them.
+
+    Args:
+        executor: ``LOCAL`` or ``RAY``.
+        jobs: The most cells that run at once.
+        cores: The cores of this machine that all cells share.
+        ray_address: The cluster's address, cores and GPUs per cell: None where not given.
+        cell_cores: See ``ray_address``.
+        cell_gpus: See ``ray_address``.
+
+    Raises:
+        UsageError: A value means nothing to the executor.
+    """
+    if executor == RAY:
+        return Cluster(ray_address or "", jobs, cores, cell_cores or 1, cell_gpus or 0.0)
+    given = {"ray_address": ray_address, "cell_cores": cell_cores, "cell_gpus": cell_gpus}
+    for flag, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"--{flag}: expected --executor={RAY} with it, got --executor={executor}, where "
+                "--jobs processes share --cores"
+            )
+    return None
 
 
 def run_cells_on_ray(

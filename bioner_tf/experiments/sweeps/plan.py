@@ -9,11 +9,30 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from bioner_tf.config import ABBREVIATIONS, STRUCTURES
+from bioner_tf.config import (
+    ABBREVIATIONS,
+    ModelConfig,
+    TrainingConfig,
+    check_setting,
+    settings,
+)
 from bioner_tf.errors import UsageError
 
 _UNSAFE = re.compile(r"[^\w.+=-]+")
+_SETTINGS = {setting.name: setting for setting in settings()}
+# The dimensions of a plan that list the values of one setting.
+DIMENSIONS = {
+    "structures": _SETTINGS["structure"],
+    "types": _SETTINGS["types"],
+    "fractions": _SETTINGS["keep_fraction"],
+    "vectors": _SETTINGS["vectors"],
+    "alphas": _SETTINGS["alpha"],
+    "betas": _SETTINGS["beta"],
+    "crfs": _SETTINGS["crf"],
+    "seeds": _SETTINGS["seed"],
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,21 +139,19 @@ class Plan:
     types: Sequence[str] = ("",)
     fractions: Sequence[float] = (1.0,)
     vectors: Sequence[str] = ("",)
-    alphas: Sequence[float] = (0.01,)
-    betas: Sequence[float] = (0.001,)
-    crfs: Sequence[str] = ("static",)
-    seeds: Sequence[int] = (1,)
-    epochs: int = 80
+    alphas: Sequence[float] = (TrainingConfig.alpha,)
+    betas: Sequence[float] = (TrainingConfig.beta,)
+    crfs: Sequence[str] = (ModelConfig.crf,)
+    seeds: Sequence[int] = (TrainingConfig.seed,)
+    epochs: int = TrainingConfig.epochs
     train_on: str = "train,devel"
     extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises UsageError where the dimensions contradict each other."""
-        for structure in self.structures:
-            if structure not in STRUCTURES:
-                raise UsageError(
-                    f"--structures: expected some of {', '.join(STRUCTURES)}, got {structure!r}"
-                )
+        """Raises UsageError for a value that no run can have, and for missing corpora."""
+        for name, setting in DIMENSIONS.items():
+            for value in getattr(self, name):
+                check_setting(setting, value, flag=name)
         if bool(self.auxiliaries) and not self.mains:
             raise UsageError("--auxiliaries: expected --mains beside them, got none")
         if not self.mains and not self.pairs:
@@ -205,6 +222,34 @@ class Plan:
             flags.update(alpha=f"{alpha:g}", beta=f"{beta:g}")
         flags.update(self.extra, epochs=str(self.epochs), seed=str(seed))
         return Cell(structure, corpora, tuple(flags.items()))
+
+
+def plan_from_flags(flags: Mapping[str, Any]) -> Plan:
+    """Builds a plan from the values of the flags of ``bioner-sweep``, by flag.
+
+    Raises:
+        UsageError: A flag has a value that no run can have.
+    """
+    values = {name: flags[name] for name in ("mains", "auxiliaries", "epochs", "train_on")}
+    values["pairs"] = [tuple(pair.split("+")) for pair in flags["pairs"]]
+    for name in DIMENSIONS:
+        values[name] = _parse_values(name, flags[name] or [""])
+    for value in flags["train_flag"]:
+        if "=" not in value:
+            raise UsageError(f"--train_flag: expected name=value, got {value!r}")
+    extra = (value.lstrip("-").partition("=") for value in flags["train_flag"])
+    return Plan(**values, extra={name: value for name, _, value in extra})
+
+
+def _parse_values(name: str, texts: Sequence[str]) -> list[Any]:
+    setting = DIMENSIONS[name]
+    parse: Any = {"int": int, "float": float}.get(str(setting.type), str)
+    try:
+        return [parse(text) for text in texts]
+    except ValueError:
+        raise UsageError(
+            f"--{name}: expected {setting.metadata['within'].description}, got {','.join(texts)!r}"
+        ) from None
 
 
 def select_cells(

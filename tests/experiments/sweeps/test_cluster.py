@@ -92,7 +92,7 @@ def test_flags_of_ray_are_refused_without_it(tmp_path, flag):
     done = sweep(flag, "--dry_run", cwd=tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"error: {flag.partition('=')[0]}: expected --executor=ray beside it")
+    assert line.startswith(f"error: {flag.partition('=')[0]}: expected --executor=ray with it")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ for path in sys.argv[1:]:
     for flag in flags.FLAGS.flags_by_module_dict()[sweep.__name__]:
         flag.unparse()
     flags.FLAGS(["bioner-sweep", f"--flagfile={path}"])
-    cells = sweep.plan_from_flags().cells()
+    flags_of_plan = {name: flag.value for name, flag in sweep.PLAN.items()}
+    cells = sweep.plan_from_flags(flags_of_plan).cells()
     print(len(cells), len({cell.name for cell in cells}))
 """
 
@@ -459,15 +460,20 @@ def test_corpus_that_changes_during_a_sweep_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("--seeds=nan", "--seeds: expected whole numbers from 0 to 4294967295, got 'nan'"),
-        ("--seeds=1.5", "--seeds: expected whole numbers"),
-        ("--seeds=4294967296", "--seeds: expected whole numbers"),
-        ("--seeds=-1", "--seeds: expected whole numbers"),
-        ("--fractions=nan", "--fractions: expected numbers, got 'nan'"),
-        ("--alphas=inf", "--alphas: expected numbers, got 'inf'"),
+        ("--seeds=nan", "--seeds: expected a whole number from 0 to 4294967295, got 'nan'"),
+        ("--seeds=1.5", "--seeds: expected a whole number"),
+        ("--seeds=4294967296", "--seeds: expected a whole number"),
+        ("--seeds=-1", "--seeds: expected a whole number"),
+        ("--fractions=nan", "--fractions: expected a share in (0, 1], got nan"),
+        ("--fractions=2", "--fractions: expected a share in (0, 1], got 2.0"),
+        ("--seeds=", "--seeds: expected a whole number from 0 to 4294967295, got ''"),
+        ("--betas=x,y", "--betas: expected a number of 0 or more, got 'x,y'"),
+        ("--crfs=x", "--crfs: expected one of ('static', 'pairwise'), got 'x'"),
+        ("--train_flag=epochs", "--train_flag: expected name=value, got 'epochs'"),
+        ("--alphas=inf", "--alphas: expected a number of 0 or more, got inf"),
     ],
 )
-def test_numbers_that_are_none_are_refused_in_one_line(tmp_path, given, told):
+def test_values_that_no_run_can_have_are_refused_in_one_line(tmp_path, given, told):
     done = run_python(COMMAND, "--mains=a", "--structures=single_task", given, cwd=tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
