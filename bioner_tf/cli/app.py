@@ -52,6 +52,7 @@ def run(main: Main, flag_values: flags.FlagValues = flags.FLAGS) -> NoReturn:
       SystemExit: Always; the module's docstring lists the codes.
     """
     _quieten_tensorflow()
+    logging.basicConfig(format="warning: %(message)s")
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a letter gets its number.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -44,6 +44,8 @@ SCORES = {
     ],
     "predictions": ["--model=RUN/predictions/genes.test.tsv", "--json=ROOT/predictions.json"],
 }
+# The type that training does not have, by case.
+WARNED_OF = {"all corpora": "DATA/genes/test.tsv:12: ", "a file": "", "predictions": ""}
 MISTAKES = {
     "no sentences": (2, ["--model=RUN"], ["--corpus_file or --data_dir", "neither"]),
     "unknown corpus": (
@@ -86,8 +88,10 @@ def ended(root, fill):
 
 
 @pytest.mark.parametrize("name", SCORES)
-def test_ends_well_and_shows_tables(ended, name):
-    assert (ended[name].code, ended[name].err) == (0, "")
+def test_ends_well_and_shows_tables(ended, fill, name):
+    told = "the model was not trained on entities of the type Rare, so it misses all 7 of them\n"
+    expected = WARNED_OF[name] and f"warning: {fill(WARNED_OF[name])}{told}"
+    assert (ended[name].code, ended[name].err) == (0, expected)
     assert "token accuracy" in ended[name].out
 
 
