@@ -10,13 +10,13 @@ from bioner_tf.files import PathLike
 
 
 def require(holds: bool, place: PathLike, expected: str) -> None:
-    """Raises BionerError for a file, or a line of it, that does not hold what it should."""
+    """Raises BionerError if a file, or a line of it, does not hold what is expected."""
     if not holds:
         raise BionerError(f"{place}: expected {expected}, got something else; is the file damaged?")
 
 
 def is_nested(value: Any, leaf: type, depth: int) -> bool:
-    """Whether a value is a dict of dicts, so many levels deep, of leaves of a type."""
+    """Tells whether a value is a dict of dicts, ``depth`` levels deep, with leaves of a type."""
     if depth:
         return isinstance(value, dict) and all(
             is_nested(each, leaf, depth - 1) for each in value.values()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bioner_tf.files import remove_leftovers
 
-# What tells a run directory from another.
+# A directory with this file is a run directory.
 CONFIG_FILE = "config.json"
 
 

@@ -18,10 +18,10 @@ def devel_f1_key(corpus: str) -> str:
 
 
 def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
-    """Reads the record of each epoch; none where there is no such file.
+    """Reads the record of each epoch; returns none if there is no such file.
 
     Raises:
-        BionerError: A line of it is damaged.
+        BionerError: A line is damaged.
     """
     if not path.exists():
         return ()
@@ -38,11 +38,11 @@ def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 
 class History:
-    """The record of the epochs of a run that goes on.
+    """The record of the epochs of a run in progress.
 
     Args:
         path: The file.
-        epochs: How many epochs are kept: later records belong to lost work and are replaced.
+        epochs: The number of records to keep; later ones belong to lost work.
     """
 
     def __init__(self, path: PathLike, epochs: int):
@@ -65,6 +65,6 @@ class History:
         return best is not None and len(self.records) - best >= patience
 
     def best_epoch(self, key: str) -> int | None:
-        """Returns the first epoch (from 1) with the highest ``key``, None where none has it."""
+        """Returns the first epoch (from 1) with the highest ``key``; None if none has it."""
         values = [(record[key], -record["epoch"]) for record in self.records if key in record]
         return -max(values)[1] if values else None

@@ -9,11 +9,11 @@ import tensorflow as tf
 
 
 class WeightAverage:
-    """The mean of the weights at the ends of all turns, recent turns first.
+    """A weighted mean of the weights at the ends of all turns; recent turns count most.
 
-    After T turns it is sum_t decay^(T - t) w_t / sum_t decay^(T - t), t = 1 ... T. What is kept is
-    the sum; in the table that is updated row by row, the sum of a row is brought up to date when
-    the row changes next, so that a turn costs the rows in use.
+    After T turns it is sum_t decay^(T - t) w_t / sum_t decay^(T - t), t = 1 ... T. The sum is
+    stored. In the table that is updated row by row, the sum of a row is updated just before the
+    row changes, so that a turn costs only the used rows.
 
     Args:
         variables: The weights.
@@ -58,7 +58,7 @@ class WeightAverage:
         total.scatter_update(tf.IndexedSlices(brought, rows))
 
     def end_turn(self) -> None:
-        """Adds the weights as they are, but for the table's, in a replica context."""
+        """Adds the current weights, except the table's; must run in a replica context."""
         tf.distribute.get_replica_context().merge_call(self._add_turn)
 
     def _add_turn(self, strategy: tf.distribute.Strategy) -> None:
@@ -70,7 +70,7 @@ class WeightAverage:
         return total.assign(self._decay * total + (1 - self._decay) * value)
 
     def _factors(self, last_updates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what sums and values of rows count, each float32 (n, 1), at the last turn."""
+        """Returns the factors of the rows' sums and values at the last turn: float32 (n, 1)."""
         # The sum of a row holds the turns before the one of its last update.
         held = tf.maximum(last_updates - 1, 0) // self._turn_updates
         turns = tf.cast(self._updates // self._turn_updates - held, tf.float32)
@@ -96,7 +96,7 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Puts the averages in the place of the weights for the time of the context."""
+        """Replaces the weights by their averages until the block ends."""
         trained = [variable.numpy() for variable in self._variables]
         self._assign(self.values())
         try:

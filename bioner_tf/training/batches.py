@@ -56,7 +56,7 @@ class Forms:
         """Makes the inputs of all sources.
 
         Args:
-            forms: int (n,), the forms of the batch, that of padding first.
+            forms: int (n,), the forms of the batch; the first is padding.
             form_ids: int32 (batch, time), for each token the position of its form in ``forms``.
         """
         inputs: dict[str, np.ndarray] = {}

@@ -37,7 +37,7 @@ def name_variables(tagger: MultiTaskTagger) -> dict[str, tf.Variable]:
     for layers in tagger.parts.values():
         for layer in layers:
             for variable in layer.trainable_variables:
-                # The first is the layer, or what runs several layers at once.
+                # The first part names the layer, or a layer that runs several layers at once.
                 _, *inner = variable.name.split(":")[0].split("/")
                 inner = [_LSTM_SUFFIX.sub("", name) for name in inner if name != "lstm_cell"]
                 named[variable.ref()] = ".".join([layer.name, *inner])
@@ -48,7 +48,7 @@ def name_variables(tagger: MultiTaskTagger) -> dict[str, tf.Variable]:
 
 
 def list_epochs(directory: Path) -> list[int]:
-    """Returns the epochs whose checkpoints stand in a directory, in order."""
+    """Returns the epochs that have a checkpoint in a directory, in ascending order."""
     if not directory.is_dir():
         return []
     matches = (_PATTERN.match(path.name) for path in directory.iterdir())
@@ -56,18 +56,18 @@ def list_epochs(directory: Path) -> list[int]:
 
 
 class CheckpointStore:
-    """The checkpoints of a run, a directory an epoch.
+    """The checkpoints of a run, one directory per epoch.
 
     A checkpoint holds a tensor for each variable under the variable's name. Older ones name a
-    weight by its position in the list of all weights; they can still be restored. Where the
-    optimizer averages the weights, their names hold the averages, which evaluation and export
-    read, and ``optimizer.weights.<name>`` what training goes on from.
+    weight by its position in the list of all weights; they can still be restored. If the
+    optimizer averages the weights, their names hold the averages, for evaluation and export;
+    ``optimizer.weights.<name>`` holds the weights themselves, for training.
 
     Args:
-        directory: Where they stand.
+        directory: The directory of the checkpoints.
         weights: The weights by name, in the order of ``MultiTaskTagger.variables``.
         updates: The training steps taken so far.
-        optimizer: Where training goes on: has ``named_state``, as ``optimizer.RMSprop``.
+        optimizer: The optimizer whose state the checkpoints also hold; None: only use the weights.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class CheckpointStore:
                 self._old_names[f"optimizer.{name}"] = f"optimizer/_{name}"
 
     def epochs(self) -> list[int]:
-        """Returns the epochs after which a checkpoint stands, in order."""
+        """Returns the epochs that have a checkpoint, in ascending order."""
         return list_epochs(self._directory)
 
     def save(self, epoch: int) -> None:
@@ -124,7 +124,7 @@ class CheckpointStore:
             ) from None
 
     def restore(self, epoch: int) -> None:
-        """Puts back the state after ``epoch`` epochs, or nothing where an error is raised.
+        """Restores the state after ``epoch`` epochs; changes nothing if it raises an error.
 
         Raises:
             DamagedCheckpointError: It is missing or damaged.
@@ -134,7 +134,7 @@ class CheckpointStore:
         path = self._path(epoch)
         try:
             for name in (f"{_PREFIX}.index", f"{_PREFIX}.data-00000-of-00001"):
-                # TensorFlow's errors do not tell a file that is closed to us from a damaged one.
+                # TensorFlow raises the same errors for a damaged file and one that we may not read.
                 with open(path / name, "rb") as stream:
                     stream.read(1)
             values = self._read(path)
@@ -178,14 +178,14 @@ class CheckpointStore:
         )
 
     def _names_before(self) -> list[str]:
-        """What checkpoints called the variables before they were named by their parts."""
+        """Returns the names in older checkpoints, which did not name variables by their parts."""
         return [f"{self._old_names.get(n, n)}/.ATTRIBUTES/VARIABLE_VALUE" for n in self._variables]
 
     def restore_newest(self) -> int | None:
-        """Puts back the newest state that is whole; damaged ones are reported and set aside.
+        """Restores the newest complete checkpoint; renames damaged ones and logs a warning.
 
         Returns:
-            Its epoch, or None where there is none and nothing has been put back.
+            Its epoch; None if there is none.
 
         Raises:
             BionerError: The checkpoints are of another model.
@@ -201,7 +201,7 @@ class CheckpointStore:
         return None
 
     def keep_only(self, epochs: Iterable[int]) -> None:
-        """Removes every checkpoint but those after ``epochs``."""
+        """Removes all checkpoints except those of ``epochs``."""
         for epoch in set(self.epochs()) - set(epochs):
             remove_directory(self._path(epoch))
 
@@ -217,6 +217,6 @@ class CheckpointStore:
 
 
 def _first_line(error: Exception) -> str:
-    """What TensorFlow says, without the name of the function that said it."""
+    """Returns the first line of an error, without the names of TensorFlow's functions."""
     first = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return re.sub(r"^\{\{.*?\}\} | \[Op:\w+\]$", "", first)

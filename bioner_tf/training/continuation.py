@@ -1,4 +1,4 @@
-"""Checks that a run directory holds the run that is asked for, before the run goes on."""
+"""Checks, before a run continues, that its directory holds the same run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bioner_tf.training.inputs import TrainingInputs, Vocabularies
 
 
 def require_same_run(directory: RunDirectory, config: RunConfig) -> None:
-    """Raises UsageError where the directory holds a run of other settings or more epochs."""
+    """Raises UsageError if the directory holds a run with other settings or more epochs."""
     if not directory.config.exists():
         return
-    # A run may go on for more epochs. Where no width is asked for, that of the run counts.
+    # A run may continue for more epochs. Without --word_dim, it keeps its width.
     free = {"epochs"} if config.model.word_dim else {"epochs", "word_dim"}
     before = _flatten(RunConfig.load(directory.config))
     for setting, value in _flatten(config).items():
@@ -40,7 +40,7 @@ def require_same_run(directory: RunDirectory, config: RunConfig) -> None:
 
 
 def require_same_data(directory: RunDirectory, inputs: TrainingInputs) -> None:
-    """Raises BionerError where corpora or vectors are not those that the run was begun with."""
+    """Raises BionerError if the corpora or vectors have changed since the run began."""
     if not list_epochs(directory.checkpoints):
         return
     begun_with = read_fingerprints(directory.corpora)
@@ -66,6 +66,6 @@ def require_same_data(directory: RunDirectory, inputs: TrainingInputs) -> None:
 
 
 def _flatten(config: RunConfig) -> dict[str, Any]:
-    """The settings by flag, as they are after a round trip through JSON."""
+    """Returns the settings by flag, as JSON values."""
     parts = json.loads(json.dumps(config.to_json())).values()
     return {name: value for part in parts for name, value in part.items()}

@@ -13,8 +13,8 @@ import tensorflow as tf
 class Distribution:
     """How the turns of a run are spread over replicas.
 
-    In step s of R replicas, replica r takes turn s R + r: together they take the turns that one
-    device would, R at once.
+    In step s of R replicas, replica r takes turn s R + r. So they take the same turns as one
+    device, R at once.
 
     Attributes:
         strategy: The ``tf.distribute`` strategy; networks and trainer are built in its scope.
@@ -35,11 +35,11 @@ class Distribution:
         """Spreads a dataset of turns.
 
         Args:
-            build: Makes the dataset of the turns whose numbers the callable that it gets yields.
+            build: Makes the dataset of some turns; it gets a function that yields their numbers.
             first_step: The step to begin with.
 
         Returns:
-            What ``fit`` takes: in every step a turn for each replica.
+            A dataset for ``fit``: each step has one turn per replica.
         """
 
         def build_for_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:

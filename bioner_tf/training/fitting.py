@@ -35,20 +35,20 @@ def fit(
     directory: RunDirectory,
     distribution: Distribution,
 ) -> int:
-    """Trains from the newest checkpoint on.
+    """Trains, starting from the newest checkpoint.
 
     Args:
         inputs: What the run reads.
-        tagger: Its networks; they end with the weights that the run is for.
-        score_devel: Scores the devel split of every corpus with the networks as they are.
+        tagger: Its networks; afterwards they have the weights of the chosen epoch.
+        score_devel: Scores the devel split of every corpus with the current weights.
         directory: The run directory.
         distribution: The devices.
 
     Returns:
-        The epoch of these weights.
+        The chosen epoch.
 
     Raises:
-        BionerError: The history does not go with the checkpoints, or a loss is not finite.
+        BionerError: The history does not match the checkpoints, or a loss is not finite.
     """
     config = inputs.config
     settings = config.training
@@ -95,7 +95,7 @@ def fit(
     if distribution.is_chief:
         # A run that was killed between saving and pruning has one checkpoint too many.
         prune_checkpoints(store, history, best_by)
-        # Without the optimizer: where weights are averaged, their averages.
+        # Without the optimizer, this restores the averages of averaged weights.
         checkpoint_store(directory, tagger).restore(final)
     return final
 

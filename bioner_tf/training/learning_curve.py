@@ -1,4 +1,4 @@
-"""Pictures of a run; matplotlib draws them where it is installed (the extra ``plot``)."""
+"""The picture of a learning curve; matplotlib draws it if it is installed (extra ``plot``)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from bioner_tf.runs.history import devel_f1_key
 def draw_learning_curve(
     path: PathLike, records: Sequence[Mapping[str, Any]], corpora: Sequence[str]
 ) -> bool:
-    """Draws loss and, where it is known, devel F1 of each corpus over the epochs.
+    """Draws the loss and, if it is known, the devel F1 of each corpus over the epochs.
 
     Args:
         path: The PNG file.
-        records: The history, an object an epoch.
+        records: The history, one record per epoch.
         corpora: The corpora, the main one first.
 
     Returns:
-        Whether there is a picture: not without matplotlib, nor without an epoch.
+        Whether a picture was drawn: this needs matplotlib and at least one epoch.
     """
     try:
         from matplotlib.figure import Figure

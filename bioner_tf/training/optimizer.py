@@ -1,4 +1,4 @@
-"""RMSprop and gradient clipping that cost, for a table of word vectors, only the rows in use."""
+"""RMSprop and gradient clipping that touch only the used rows of the word table."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def clip_by_global_norm(
 ) -> tuple[list[Gradient], tf.Tensor]:
     """Scales all gradients by one factor, so that their joint L2 norm is at most ``clip_norm``.
 
-    ``tf.clip_by_global_norm`` takes two occurrences of one row for two rows; here they are summed
-    first, so that the norm is the gradient's.
+    ``tf.clip_by_global_norm`` counts a row that occurs twice as two rows. Here its occurrences are
+    summed first, so that the norm is that of the gradient.
 
     Args:
         gradients: Dense or IndexedSlices.
         clip_norm: More than 0.
 
     Returns:
-        The scaled gradients, IndexedSlices with each row once, and the norm before, a float scalar.
+        The scaled gradients (IndexedSlices have each row once), and the unscaled norm, a scalar.
 
     Source: paper, "Training settings".
     """
@@ -56,11 +56,11 @@ class RMSprop(keras.optimizers.Optimizer):
     """RMSprop without momentum and not centred, exact also for rows that few steps touch.
 
     v <- rho v + (1 - rho) g^2, w <- w - learning_rate g / (sqrt(v) + epsilon). In the one table
-    that is updated by rows, a row's v is decayed by rho^(steps since its last update) when it is
-    touched next: the numbers are those of the dense update, the cost is that of the rows in use.
+    that is updated row by row, v of a row is decayed by rho^(steps since its last update) at its
+    next update. The result equals that of the dense update, at the cost of the used rows.
 
-    What is stored is v / (1 - rho): scaled so, the rule is Adagrad's with a decay before it. For
-    Adagrad TensorFlow has an op that passes over a variable twice, where single ops take eight.
+    The optimizer stores v / (1 - rho). With this scale the rule is Adagrad's, after a decay of v.
+    TensorFlow's Adagrad op passes over a variable twice; separate ops would need eight passes.
 
     Args:
         learning_rate: Step size.
@@ -86,7 +86,7 @@ class RMSprop(keras.optimizers.Optimizer):
         turn_updates: int = 1,
         name: str = "rmsprop",
     ):
-        # Keras takes 0, its default, for a decay to apply: a pass over every variable in each step.
+        # With its default of 0, Keras would apply a decay of 0 to every variable in each step.
         super().__init__(name=name, weight_decay=None, jit_compile=False)
         self._learning_rate = self._build_learning_rate(learning_rate)
         self.iterations = updates
@@ -97,12 +97,12 @@ class RMSprop(keras.optimizers.Optimizer):
         self._turn_updates = turn_updates
 
     def build(self, var_list: Sequence[tf.Variable], row_wise: tf.Variable | None = None) -> None:
-        """Makes the slots of all variables that any step may update.
+        """Creates the slots of all variables that a step may update.
 
         Args:
             var_list: The variables.
-            row_wise: The one among them to update row by row; its gradients are IndexedSlices. Any
-                other's IndexedSlices are taken for the dense gradient that they stand for.
+            row_wise: The variable to update row by row; its gradients are IndexedSlices, those of
+                the others are made dense.
         """
         if getattr(self, "_built", False):
             return

@@ -31,7 +31,7 @@ from bioner_tf.training.trained_run import TrainedRun, export_run, find_export
 
 
 def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
-    """Trains, or goes on training, then scores the test splits, exports and reports.
+    """Trains or continues a run, then scores the test splits, exports and reports.
 
     Args:
         config: The run.
@@ -61,7 +61,7 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
         with lock_directory(directory.root, "train.lock"):
             _run(inputs, directory, distribution, flags_text)
     else:
-        # Of several workers only the chief writes.
+        # Only the chief of several workers writes.
         tagger, decoder = _build(inputs, distribution)
         fit(inputs, tagger, _devel_scorer(inputs, decoder), directory, distribution)
 
@@ -69,7 +69,6 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
 def _run(
     inputs: TrainingInputs, directory: RunDirectory, distribution: Distribution, flags_text: str
 ) -> None:
-    """Builds, trains, scores, exports and reports."""
     config = inputs.config
     directory.remove_leftovers()
     tagger, decoder = _build(inputs, distribution)
@@ -131,7 +130,7 @@ def _scores(
     split: str,
     directory: RunDirectory | None = None,
 ) -> dict[str, Scores]:
-    """Scores a split of every corpus; writes the predictions where a directory is given."""
+    """Scores a split of every corpus; writes the predictions if a directory is given."""
     scores = {}
     for corpus, content in inputs.corpora.items():
         sentences = content.splits[split].sentences
@@ -145,7 +144,7 @@ def _scores(
 def _final_scores(
     inputs: TrainingInputs, decoder: Decoder, directory: RunDirectory
 ) -> dict[str, dict[str, Any]]:
-    """Scores, by corpus and split, what was not trained on."""
+    """Scores the splits that were not trained on; returns scores by corpus and split."""
     splits = ("devel", "test") if inputs.config.data.train_on == "train" else ("test",)
     scores = {split: _scores(inputs, decoder, split, directory) for split in splits}
     return {
@@ -155,7 +154,7 @@ def _final_scores(
 
 
 def format_parameters(parameters: Mapping[str, Any]) -> str:
-    """Lays the parameter counts out as a table."""
+    """Formats the parameter counts as a table."""
     rows = [*parameters["parts"].items(), ("total", parameters["total"])]
     rows.append(("without word vectors", parameters["rest"]))
     width = max(len(name) for name, _ in rows)

@@ -28,14 +28,14 @@ from bioner_tf.training.optimizer import RMSprop
 
 @dataclasses.dataclass(frozen=True)
 class TrainedRun:
-    """A run's tagger with the weights that the run is for: its best epoch's, or its last.
+    """A run's tagger with the weights of the chosen epoch (see ``chosen_epoch``).
 
     Attributes:
         directory: Where the run is.
         config: Its settings.
         vocabularies: Its vocabularies.
         tagger: Its networks.
-        report: Its outcome as far as it is known: the epoch of the weights, scores.
+        report: The epoch of the weights, and the scores if they are known.
     """
 
     directory: RunDirectory
@@ -46,7 +46,7 @@ class TrainedRun:
 
 
 def chosen_epoch(config: RunConfig, history: History) -> int:
-    """The epoch that a run is for: the best on devel where devel is held out, else the last."""
+    """Returns the epoch to use: the best on devel if devel is held out, else the last."""
     if config.data.train_on == "train":
         best = history.best_epoch(devel_f1_key(config.data.corpora[0]))
         if best is not None:
@@ -59,7 +59,7 @@ def checkpoint_store(
     tagger: MultiTaskTagger,
     optimizer: RMSprop | None = None,
 ) -> CheckpointStore:
-    """Returns the run's checkpoints, of the weights alone where no optimizer is given."""
+    """Returns the run's checkpoints; without an optimizer, of the weights alone."""
     weights = name_variables(tagger)
     return CheckpointStore(directory.checkpoints, weights, tagger.updates, optimizer)
 
@@ -69,7 +69,7 @@ def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
 
     Args:
         run_dir: Its directory.
-        precision: Of the Bi-LSTMs' matmuls; by default the one that it was trained with.
+        precision: The precision of the Bi-LSTMs' matmuls; by default that of training.
 
     Raises:
         BionerError: Not a run directory, or nothing was trained in it yet.
@@ -89,7 +89,7 @@ def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
     store.restore(epoch)
     report = read_report(directory.report)
     if report.get("epoch") != epoch:
-        # A run that goes on with more epochs: its report is still that of other weights.
+        # The run continues with more epochs: its report is about other weights.
         report = {"epoch": epoch}
     return TrainedRun(directory, config, loaded, tagger, report)
 
@@ -117,7 +117,7 @@ def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None
 
 
 def find_export(run: TrainedRun, export_dir: PathLike) -> int | None:
-    """Returns the newest version if it is of these weights and scores already, else None."""
+    """Returns the newest version if it has these weights and scores, else None."""
     newest = max(list_versions(export_dir), default=0)
     path = Path(export_dir) / str(newest) / METADATA_PATH
     if not path.exists():
@@ -128,7 +128,7 @@ def find_export(run: TrainedRun, export_dir: PathLike) -> int | None:
 
 
 def _describe(run: TrainedRun) -> dict[str, Any]:
-    """What an export tells of its run."""
+    """Returns what the metadata of an export says about its run."""
     settings = run.config.to_json()
     # Paths of this machine are of no use to the users of an export.
     del settings["data"]["data_dir"], settings["data"]["vectors"]
@@ -144,7 +144,7 @@ def _describe(run: TrainedRun) -> dict[str, Any]:
 def networks_to_serve(
     tagger: MultiTaskTagger, tags: Mapping[str, Sequence[str]]
 ) -> tuple[Encode, list[ServedCorpus]]:
-    """Cuts a tagger's networks into what an export has once and what it has for each corpus.
+    """Splits a tagger's networks into the part that corpora share and one part per corpus.
 
     Args:
         tagger: The networks.

@@ -1,4 +1,4 @@
-"""Stops training where numbers are no longer finite."""
+"""Stops training when numbers are no longer finite."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Logs = dict[str, Any]
 
 
 def find_non_finite(logs: Mapping[str, Any], corpus: str) -> list[str]:
-    """Which of a corpus's quantities are no longer finite numbers."""
+    """Returns the quantities of a corpus that are not finite."""
     return [q for q in ("loss", "gradient_norm") if not math.isfinite(logs[f"{corpus}/{q}"])]
 
 
 class FiniteGuard(keras.callbacks.Callback):
-    """Stops training where a loss or a gradient is no longer a finite number.
+    """Stops training when a loss or a gradient is not finite.
 
     Args:
         corpora: The corpora, in the order of their updates.
-        rows: Gives, for a step (counted from the first epoch on), the training sentences of each
-            corpus's batches in it.
+        rows: Returns the training sentences in a step's batches by corpus; steps are counted from
+            the first epoch on.
     """
 
     def __init__(self, corpora: list[str], rows: Callable[[int], Mapping[str, list[int]]]):
@@ -37,13 +37,13 @@ class FiniteGuard(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        """Checks the running means, which the first value that is not finite spoils."""
+        """Checks the running means, which stay non-finite after one non-finite value."""
         for corpus in self._corpora:
-            if spoilt := find_non_finite(logs, corpus):
+            if found := find_non_finite(logs, corpus):
                 rows = self._rows(self._epoch * self.params["steps"] + batch)[corpus]
                 raise BionerError(
                     f"epoch {self._epoch + 1}, turn {batch + 1}: expected finite numbers, got a "
-                    f"{' and a '.join(spoilt)} of {corpus} that is not; its batch held the "
+                    f"{' and a '.join(found)} of {corpus} that is not; its batch held the "
                     f"training sentences {', '.join(map(str, rows))} (from 0); what was saved "
                     f"after epoch {self._epoch} is kept: look at the sentences, or train with a "
                     "lower --learning_rate"

@@ -41,12 +41,12 @@ class Recorder(keras.callbacks.Callback):
 
 
 class CheckpointSaver(keras.callbacks.Callback):
-    """Puts on the disk what the recorder added: the history, TensorBoard's events, a checkpoint.
+    """Saves what the recorder added: the history, TensorBoard's events, a checkpoint.
 
     Args:
         history: The record.
         store: The checkpoints; the last two are kept, and the best.
-        best_by: The log by which an epoch is the best.
+        best_by: The quantity whose highest value makes an epoch the best.
         event_dir: Where TensorBoard's events go.
     """
 
@@ -62,7 +62,7 @@ class CheckpointSaver(keras.callbacks.Callback):
             for name, value in self._history.records[-1].items():
                 tf.summary.scalar(name, value)
         self._writer.flush()
-        # Before the checkpoint: a run resumes from this, and drops what the history has beyond it.
+        # Before the checkpoint: a resumed run drops the records after its checkpoint.
         self._history.save()
         self._store.save(epoch + 1)
         prune_checkpoints(self._store, self._history, self._best_by)
@@ -74,7 +74,7 @@ def prune_checkpoints(store: CheckpointStore, history: History, best_by: str) ->
     Args:
         store: The checkpoints.
         history: The record of all epochs so far.
-        best_by: The quantity by which an epoch is the best.
+        best_by: The quantity whose highest value makes an epoch the best.
     """
     last = len(history.records)
     recent = range(last + 1 - _KEPT_CHECKPOINTS, last + 1)

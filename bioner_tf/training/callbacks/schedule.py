@@ -16,7 +16,7 @@ class LearningRateDecay(keras.callbacks.Callback):
 
     Args:
         initial: The rate of the first epoch.
-        factor: On it after every epoch.
+        factor: What the rate is multiplied by after every epoch.
     """
 
     def __init__(self, initial: float, factor: float):
@@ -29,12 +29,12 @@ class LearningRateDecay(keras.callbacks.Callback):
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Ends training when the history says that it has stalled; to be called after the recorder.
+    """Ends training when it has stalled; must run after the recorder.
 
     Args:
         history: The record.
-        key: What should rise.
-        patience: Epochs that it may fail to, 1 or more.
+        key: The quantity that should rise.
+        patience: The epochs without a rise after which training ends, 1 or more.
     """
 
     def __init__(self, history: History, key: str, patience: int):

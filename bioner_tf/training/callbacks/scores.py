@@ -17,7 +17,7 @@ class DevelopmentScores(keras.callbacks.Callback):
     """Adds each corpus's devel scores to the logs of an epoch, as ``<corpus>/devel_f1`` and so on.
 
     Args:
-        score: Scores the networks as they are, by corpus.
+        score: Scores the current weights, by corpus.
     """
 
     def __init__(self, score: Callable[[], Mapping[str, Scores]]):
