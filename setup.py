@@ -63,7 +63,7 @@ setup(
     # bioner_tf/data/flags is a link to flags/: a wheel holds copies of the flagfiles.
     package_data={
         "": ["templates/*"],
-        "bioner_tf": ["data/demo/*.txt", "data/flags/*.flags"],
+        "bioner_tf": ["data/corpora.sha256", "data/demo/*.txt", "data/flags/*.flags"],
     },
     install_requires=[
         "absl-py>=2.0",

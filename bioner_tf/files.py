@@ -145,6 +145,13 @@ def parse_json_object(place: PathLike, text: str) -> dict[str, Any]:
     return value
 
 
+def publish_file(temporary: PathLike, path: PathLike) -> None:
+    """Gives a finished file its name, replacing what was there; both are on one file system."""
+    _sync(Path(temporary))
+    os.replace(temporary, path)
+    _sync(Path(path).parent)
+
+
 @contextlib.contextmanager
 def publish_directory(path: PathLike) -> Iterator[Path]:
     """Yields an empty directory beside ``path`` that takes its name when the block succeeds.

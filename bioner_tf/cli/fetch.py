@@ -1,6 +1,6 @@
 """Gets the paper's corpora and word vectors.
 
-A download that broke off goes on where it was; what was fetched is recorded in SHA256SUMS.
+A download that broke off continues where it was. What was fetched is recorded in SHA256SUMS.
 """
 
 from __future__ import annotations
@@ -19,16 +19,28 @@ FROM = flags.DEFINE_string(
     "from",
     None,
     "A mirror: a base URL or a directory that has the files by the names that they have at their "
-    "origin; of a directory also the unpacked files.",
+    "origin; of a directory also the unpacked files. Plain http is used only if this URL says so.",
 )
-COMMIT = flags.DEFINE_string("commit", fetch.COMMIT, "Of the repository that has the corpora.")
+COMMIT = flags.DEFINE_string(
+    "commit",
+    fetch.COMMIT,
+    "The commit of the repository that has the corpora. The files of another commit are not "
+    "checked.",
+)
+PINNED = flags.DEFINE_bool(
+    "pinned",
+    True,
+    "Accept only the paper's corpora, by their SHA-256. --nopinned accepts others, for example "
+    "your own changed ones.",
+)
 
 
 def main(argv: list[str]) -> None:
     """Fetches."""
     del argv
     missing = []
-    for source in fetch.select_sources(WHAT.value, COMMIT.value).values():
+    selected = fetch.select_sources(WHAT.value, COMMIT.value, PINNED.value)
+    for source in selected.values():
         missing += fetch.fetch(
             source, DATA_DIR.value, FROM.value, lambda line: print(line, flush=True)
         )

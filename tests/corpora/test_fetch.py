@@ -1,14 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import http.server
 import io
 import shutil
 import subprocess
 import sys
-import tarfile
-import threading
-import zipfile
 
 import pytest
 
@@ -16,16 +13,10 @@ from bioner_tf.checksums import read_checksums
 from bioner_tf.corpora import fetch
 from bioner_tf.corpora.fetch import Source, select_sources
 from bioner_tf.errors import BionerError, UsageError
-from tests.helpers.file_server import serve_files
+from bioner_tf.files import hash_file, lock_directory
+from tests.helpers.archives import make_tar_gz, make_zip
 
 CONTENT = bytes(range(256)) * 2000
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
-    with serve_files() as server:
-        yield server
 
 
 def get(source, target, mirror):
@@ -34,32 +25,19 @@ def get(source, target, mirror):
     return missing, told
 
 
-def single(url="http://origin/words.bin"):
+def single(url="https://origin/words.bin"):
     return Source(url, {"words.bin": None}, "free for all")
-
-
-def tar(members):
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for name, what in members.items():
-            info = tarfile.TarInfo(name)
-            if isinstance(what, bytes):
-                info.size = len(what)
-                archive.addfile(info, io.BytesIO(what))
-            else:
-                info.type, info.linkname = tarfile.SYMTYPE, what
-                archive.addfile(info)
-    return content.getvalue()
 
 
 def corpora():
     names = ["a/train.tsv", "a/test.tsv"]
     files = {name: f"data/{name}" for name in names}
-    return Source("http://origin/abc.tar.gz", files, "terms", in_directory=True)
+    return Source("https://origin/abc.tar.gz", files, "terms", in_directory=True)
 
 
 def names_in(directory):
-    return sorted(p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file())
+    names = (p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file())
+    return sorted(name for name in names if not name.endswith(".fetch.lock"))
 
 
 def test_file_is_fetched_with_its_licence_and_recorded(tmp_path, server):
@@ -102,46 +80,11 @@ def test_damaged_file_is_fetched_again(tmp_path, server):
     # It may have been edited by hand.
     assert (tmp_path / "words.bin.changed").read_bytes() == b"cut"
     assert f"  {tmp_path}/words.bin was not as fetched: it is now words.bin.changed" in told
-
-
-def test_broken_connections_go_on_where_they_were(tmp_path, server):
-    server.files["words.bin"] = CONTENT
-    server.limits = [100_000, 200_000]
-    get(single(), tmp_path, server.url)
-    assert (tmp_path / "words.bin").read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=100000-", "bytes=300000-"]
-
-
-def test_killed_fetch_goes_on_the_next_time(tmp_path, server):
-    server.files["words.bin"] = CONTENT
-    server.limits = [1000] * 4
-    with pytest.raises(BionerError, match="start again to go on"):
-        get(single(), tmp_path, server.url)
-    assert not (tmp_path / "words.bin").exists()
-    get(single(), tmp_path, server.url)
-    assert server.asked[4:] == ["bytes=4000-"]
-    assert (tmp_path / "words.bin").read_bytes() == CONTENT
-
-
-def test_complete_download_that_was_not_unpacked_is_used(tmp_path, server):
-    server.files["words.bin"] = CONTENT
-    server.limits = [len(CONTENT) - 1] + [0] * 3
-    with pytest.raises(BionerError):
-        get(single(), tmp_path, server.url)
-    with (tmp_path / ".download-words.bin").open("ab") as partial:
-        partial.write(CONTENT[-1:])
-    get(single(), tmp_path, server.url)
-    assert (tmp_path / "words.bin").read_bytes() == CONTENT
-
-
-def test_file_that_has_changed_meanwhile_is_begun_anew(tmp_path, server):
-    server.files["words.bin"] = CONTENT
-    server.limits = [1000] * 4
-    with pytest.raises(BionerError):
-        get(single(), tmp_path, server.url)
-    server.files["words.bin"] = CONTENT[::-1]
-    get(single(), tmp_path, server.url)
-    assert (tmp_path / "words.bin").read_bytes() == CONTENT[::-1]
+    (tmp_path / "words.bin").write_bytes(b"edited again")
+    _, told = get(single(), tmp_path, server.url)
+    assert (tmp_path / "words.bin.changed").read_bytes() == b"cut"
+    assert (tmp_path / "words.bin.changed-2").read_bytes() == b"edited again"
+    assert f"  {tmp_path}/words.bin was not as fetched: it is now words.bin.changed-2" in told
 
 
 def test_other_content_than_recorded_is_refused(tmp_path, server):
@@ -149,9 +92,13 @@ def test_other_content_than_recorded_is_refused(tmp_path, server):
     get(single(), tmp_path, server.url)
     server.files["words.bin"] = b"something else"
     (tmp_path / "words.bin").unlink()
-    with pytest.raises(BionerError, match=r"expected the SHA-256 .* got"):
+    with pytest.raises(BionerError, match=r"expected words\.bin of SHA-256 .* got"):
         get(single(), tmp_path, server.url)
-    assert not (tmp_path / "words.bin").exists()
+    # The download goes, too: continuing it would never give another file.
+    assert names_in(tmp_path) == ["SHA256SUMS"]
+    server.files["words.bin"] = CONTENT
+    get(single(), tmp_path, server.url)
+    assert (tmp_path / "words.bin").read_bytes() == CONTENT
 
 
 def test_server_that_has_it_not_is_told_at_once(tmp_path, server):
@@ -160,61 +107,26 @@ def test_server_that_has_it_not_is_told_at_once(tmp_path, server):
     assert len(server.asked) == 1
 
 
-def test_no_server_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
-    with pytest.raises(BionerError, match="start again"):
-        get(single(), tmp_path, "http://127.0.0.1:9")
-
-
-def test_archive_gives_its_files_and_no_others(tmp_path, server):
-    server.files["abc.tar.gz"] = tar(
-        {
-            "repository-abc/data/a/train.tsv": b"train",
-            "repository-abc/data/a/test.tsv": b"test",
-            "repository-abc/data/b/train.tsv": b"not wanted",
-            "../../outside": b"evil",
-            "/tmp/outside": b"evil",
-            "repository-abc/../data/a/train.tsv": b"evil",
-        }
-    )
-    target = tmp_path / "deep/target"
-    assert get(corpora(), target, server.url)[0] == []
-    assert names_in(tmp_path) == [
-        "deep/target/SHA256SUMS",
-        "deep/target/a/test.tsv",
-        "deep/target/a/train.tsv",
-    ]
-    assert (target / "a/train.tsv").read_bytes() == b"train"
-
-
-def test_links_in_an_archive_are_not_followed(tmp_path, server):
-    secret = tmp_path / "secret"
-    secret.write_text("secret")
-    server.files["abc.tar.gz"] = tar(
-        {"r/data/a/train.tsv": str(secret), "r/data/a/test.tsv": b"test"}
-    )
-    missing, _ = get(corpora(), tmp_path / "target", server.url)
-    assert missing == ["a/train.tsv"]
-    assert "secret" not in (tmp_path / "target/a/test.tsv").read_text()
-
-
 def test_torn_archive_leaves_nothing_behind(tmp_path):
     (tmp_path / "mirror").mkdir()
-    whole = tar({"r/data/a/train.tsv": CONTENT * 4, "r/data/a/test.tsv": b"test"})
+    whole = make_tar_gz({"r/data/a/train.tsv": CONTENT * 4, "r/data/a/test.tsv": b"test"})
     (tmp_path / "mirror/abc.tar.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BionerError, match=r"abc\.tar\.gz: expected a whole archive"):
         get(corpora(), tmp_path / "target", str(tmp_path / "mirror"))
     assert names_in(tmp_path / "target") == []
 
 
+def glove():
+    return Source("https://origin/glove.zip", {"glove.txt": "glove.txt"}, "free")
+
+
 def test_zip_of_vectors(tmp_path):
-    source = Source("http://origin/glove.zip", {"glove.txt": "glove.txt"}, "free")
     (tmp_path / "mirror").mkdir()
-    with zipfile.ZipFile(tmp_path / "mirror/glove.zip", "w") as archive:
-        archive.writestr("glove.txt", "the 0.1")
-        archive.writestr("../glove.txt", "evil")
-    get(source, tmp_path / "target", str(tmp_path / "mirror"))
+    content = make_zip({"glove.txt": b"the 0.1", "other.txt": b"not wanted"})
+    (tmp_path / "mirror/glove.zip").write_bytes(content)
+    get(glove(), tmp_path / "target", str(tmp_path / "mirror"))
     assert (tmp_path / "target/glove.txt").read_text() == "the 0.1"
+    assert names_in(tmp_path / "target") == ["SHA256SUMS", "glove.txt"]
     assert (tmp_path / "mirror/glove.zip").exists()
 
 
@@ -224,7 +136,7 @@ def test_directory_of_unpacked_files_is_a_mirror(tmp_path):
     missing, _ = get(corpora(), tmp_path / "target", str(tmp_path / "mirror"))
     assert missing == ["a/test.tsv"]
     assert (tmp_path / "target/a/train.tsv").read_text() == "train"
-    with pytest.raises(BionerError, match="got neither"):
+    with pytest.raises(BionerError, match="got none of them"):
         get(single(), tmp_path / "target", str(tmp_path / "mirror"))
 
 
@@ -242,117 +154,166 @@ def test_sources_are_named():
         select_sources(["words"])
 
 
-def test_command_fetches_the_papers_corpora_from_a_mirror(tmp_path):
+def papers_members():
     members = {
         f"repository/data/{corpus}/{split}.tsv": f"{corpus}\tO\n".encode()
         for corpus in fetch.CORPORA
         for split in ("train", "devel", "test")
     }
     del members["repository/data/JNLPBA/train.tsv"]
-    (tmp_path / f"{fetch.COMMIT}.tar.gz").write_bytes(tar(members))
+    return members
+
+
+def run_command(*arguments):
     command = "from bioner_tf.cli import fetch; fetch.entry()"
-    done = subprocess.run(
-        [sys.executable, "-c", command, f"--from={tmp_path}", f"--data_dir={tmp_path}/corpora"],
+    return subprocess.run(
+        [sys.executable, "-c", command, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_command_fetches_the_papers_corpora_from_a_mirror(tmp_path):
+    (tmp_path / f"{fetch.COMMIT}.tar.gz").write_bytes(make_tar_gz(papers_members()))
+    done = run_command("--nopinned", f"--from={tmp_path}", f"--data_dir={tmp_path}/corpora")
     assert done.returncode == 1
     assert done.stderr.endswith("not JNLPBA/train.tsv, which the source does not have\n")
     assert "CC BY 4.0" in done.stdout
     assert len(read_checksums(tmp_path / "corpora" / "SHA256SUMS")) == 35
 
 
-def test_no_flipped_bit_in_an_archive_is_published(tmp_path):
+def test_command_refuses_other_corpora_than_the_papers(tmp_path):
+    (tmp_path / f"{fetch.COMMIT}.tar.gz").write_bytes(make_tar_gz(papers_members()))
+    done = run_command(f"--from={tmp_path}", f"--data_dir={tmp_path}/corpora")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"error: {tmp_path}/df0df02.tar.gz: expected BC2GM-IOB/train.tsv of the paper's corpora, "
+    )
+    assert done.stderr.endswith("or another version, which --nopinned accepts\n")
+    assert done.stderr.count("\n") == 1
+    assert names_in(tmp_path / "corpora") == []
+    # The files of another commit are others.
+    (tmp_path / f"{fetch.COMMIT}.tar.gz").rename(tmp_path / "0123abc.tar.gz")
+    done = run_command("--commit=0123abc", f"--from={tmp_path}", f"--data_dir={tmp_path}/corpora")
+    assert done.stderr.endswith("not JNLPBA/train.tsv, which the source does not have\n")
+
+
+def test_papers_corpora_are_pinned():
+    pins = select_sources(["corpora"])["corpora"].pins
+    expected = {f"{c}/{s}.tsv" for c in fetch.CORPORA for s in ("train", "devel", "test")}
+    assert pins.keys() == expected - {"JNLPBA/train.tsv"}
+    assert len(set(pins.values())) == len(pins)
+    assert select_sources(["corpora"], f"{fetch.COMMIT}abc")["corpora"].pins == pins
+    assert select_sources(["corpora"], "0123abc")["corpora"].pins == {}
+    assert select_sources(["corpora"], pinned=False)["corpora"].pins == {}
+
+
+def test_pins_are_those_of_the_real_corpora(corpora_dir, tmp_path):
+    source = select_sources(["corpora"])["corpora"]
+    missing, told = get(source, tmp_path, str(corpora_dir))
+    assert missing == []
+    assert "  JNLPBA/train.tsv: accepted as it came, its SHA-256 is not known" in told
+    assert len(names_in(tmp_path)) == 37
+    for name, digest in source.pins.items():
+        assert hash_file(tmp_path / name) == digest
+
+
+@pytest.fixture
+def pinned():
+    digest = hashlib.sha256(b"train").hexdigest()
+    return dataclasses.replace(corpora(), pins={"a/train.tsv": digest})
+
+
+def test_pinned_file_that_differs_is_refused_before_anything_is_published(tmp_path, server, pinned):
+    members = {"r/data/a/train.tsv": b"trainX", "r/data/a/test.tsv": b"test"}
+    server.files["abc.tar.gz"] = make_tar_gz(members)
+    with pytest.raises(
+        BionerError, match=r"expected a/train\.tsv of the paper's .* SHA-256"
+    ) as error:
+        get(pinned, tmp_path, server.url)
+    assert str(error.value).endswith(f"(this download of {server.url}/abc.tar.gz is now removed)")
+    assert names_in(tmp_path) == []
+    server.files["abc.tar.gz"] = make_tar_gz({**members, "r/data/a/train.tsv": b"train"})
+    _, told = get(pinned, tmp_path, server.url)
+    assert told[1:-1] == ["  a/test.tsv: accepted as it came, its SHA-256 is not known"]
+    assert names_in(tmp_path) == ["SHA256SUMS", "a/test.tsv", "a/train.tsv"]
+
+
+def test_pin_overrules_what_an_earlier_fetch_recorded(tmp_path, pinned):
+    # Versions before the pins recorded what a damaged archive gave.
+    (tmp_path / "mirror/a").mkdir(parents=True)
+    (tmp_path / "mirror/a/train.tsv").write_text("damaged")
+    (tmp_path / "mirror/a/test.tsv").write_text("test")
+    target = tmp_path / "target"
+    get(corpora(), target, str(tmp_path / "mirror"))
+    (tmp_path / "mirror/a/train.tsv").write_text("train")
+    get(pinned, target, str(tmp_path / "mirror"))
+    assert (target / "a/train.tsv").read_text() == "train"
+    assert (target / "a/train.tsv.changed").read_text() == "damaged"
+    assert read_checksums(target / "SHA256SUMS")["a/train.tsv"] == pinned.pins["a/train.tsv"]
+    _, told = get(pinned, target, str(tmp_path / "mirror"))
+    assert told == ["abc.tar.gz: everything is there and as recorded"]
+
+
+def test_every_source_is_fetched_over_https():
+    assert {source.url.split(":")[0] for source in fetch.sources().values()} == {"https"}
+
+
+@pytest.mark.parametrize("place", ["ftp://mirror", "file:///corpora", "http:///x", "https://"])
+def test_mirror_of_another_kind_is_refused(tmp_path, place):
+    with pytest.raises(UsageError, match="--from: expected a directory, or http:// or https://"):
+        get(single(), tmp_path, place)
+    assert names_in(tmp_path) == []
+
+
+def test_second_fetch_into_one_directory_is_refused(tmp_path, server):
+    server.files["words.bin"] = CONTENT
+    with lock_directory(tmp_path, ".fetch.lock"), pytest.raises(BionerError, match="wait until"):
+        get(single(), tmp_path, server.url)
+    get(single(), tmp_path, server.url)
+    # What is complete needs no lock, and so no right to write.
+    with lock_directory(tmp_path, ".fetch.lock"):
+        get(single(), tmp_path, server.url)
+
+
+def test_what_a_killed_fetch_left_is_removed(tmp_path, server):
+    (tmp_path / ".partial-fetch/a").mkdir(parents=True)
+    (tmp_path / ".partial-fetch/a/test.tsv").write_text("old")
+    server.files["abc.tar.gz"] = make_tar_gz({"r/data/a/train.tsv": b"train"})
+    assert get(corpora(), tmp_path, server.url)[0] == ["a/test.tsv"]
+    assert names_in(tmp_path) == ["SHA256SUMS", "a/train.tsv"]
+
+
+@pytest.mark.parametrize(
+    "step", [37, pytest.param(1, marks=pytest.mark.slow)], ids=["sample", "every bit"]
+)
+@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+def test_no_flipped_bit_in_an_archive_is_published(tmp_path, kind, step):
     contents = {"a/train.tsv": b"the\tO\n" * 9, "a/test.tsv": b"p53\tB-Gene\n"}
-    whole = tar({f"r/data/{name}": content for name, content in contents.items()})
+    make = make_tar_gz if kind == "tar.gz" else make_zip
+    whole = make({f"r/data/{name}": content for name, content in contents.items()})
+    source = dataclasses.replace(corpora(), url=f"https://origin/abc.{kind}")
     (tmp_path / "mirror").mkdir()
     refused = 0
-    positions = range(0, 8 * len(whole), 5)  # of every byte one bit or two
+    positions = range(0, 8 * len(whole), step)
     for position in positions:
         damaged = bytearray(whole)
         damaged[position // 8] ^= 1 << position % 8
-        (tmp_path / "mirror/abc.tar.gz").write_bytes(damaged)
-        target = tmp_path / f"target-{position}"
+        (tmp_path / "mirror" / source.name).write_bytes(damaged)
+        target = tmp_path / "target"
         try:
-            missing, _ = get(corpora(), target, str(tmp_path / "mirror"))
+            missing, _ = get(source, target, str(tmp_path / "mirror"))
         except BionerError as error:
             refused += 1
-            assert "expected a whole archive" in str(error)  # noqa: PT017 - not every flip matters
+            assert "\n" not in str(error)  # noqa: PT017 - not every flip matters
             assert names_in(target) == []
         else:
-            # gzip's time, its system and the padding behind the last block are not content.
-            assert missing == []
-            assert {name: (target / name).read_bytes() for name in contents} == contents
+            # gzip's time, its system and the padding behind the last block are not content. A
+            # flip in a name of a zip, which has no checksum, hides the file.
+            assert len(missing) <= (kind == "zip")
+            there = {name: content for name, content in contents.items() if name not in missing}
+            assert {name: (target / name).read_bytes() for name in there} == there
+            assert read_checksums(target / "SHA256SUMS").keys() == there.keys()
         shutil.rmtree(target)
-    assert refused > 0.8 * len(positions)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content.replace(
-            b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"
-        ),
-        lambda content: content.replace(b"the 0.1", b"the 0.2"),
-        lambda content: content[:-9],
-    ],
-    ids=["encrypted", "wrong content", "cut"],
-)
-def test_odd_zip_is_one_line_and_leaves_nothing(tmp_path, damage):
-    source = Source("http://origin/glove.zip", {"glove.txt": "glove.txt"}, "free")
-    (tmp_path / "mirror").mkdir()
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("glove.txt", "the 0.1")
-    damaged = damage(content.getvalue())
-    assert damaged != content.getvalue()
-    (tmp_path / "mirror/glove.zip").write_bytes(damaged)
-    with pytest.raises(BionerError, match="expected a whole archive") as error:
-        get(source, tmp_path / "target", str(tmp_path / "mirror"))
-    assert "\n" not in str(error.value)
-    assert names_in(tmp_path / "target") == []
-
-
-def test_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "_MOST_UNPACKED_BYTES", 1000)
-    (tmp_path / "mirror").mkdir()
-    (tmp_path / "mirror/abc.tar.gz").write_bytes(tar({"r/data/a/train.tsv": b"0" * 2000}))
-    with pytest.raises(BionerError, match="expected at most 1,000 bytes"):
-        get(corpora(), tmp_path / "target", str(tmp_path / "mirror"))
-    assert names_in(tmp_path / "target") == []
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "told"),
-    [
-        (302, {"Location": "/again"}, "infinite loop"),
-        (302, {"Location": "file:///etc/passwd"}, "file:///etc/passwd"),
-        (302, {}, "302"),
-        (200, {"Content-Length": "many"}, "expected a number as Content-Length"),
-        (200, {"Content-Length": "-5"}, "expected a number as Content-Length"),
-    ],
-    ids=["loop", "to a file", "to nowhere", "no number", "a negative number"],
-)
-def test_malformed_answer_is_one_line(tmp_path, status, headers, told):
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            with pytest.raises(BionerError, match=told) as error:
-                get(single(), tmp_path, f"http://127.0.0.1:{server.server_address[1]}")
-        finally:
-            server.shutdown()
-            thread.join()
-    assert "\n" not in str(error.value)
-    assert not (tmp_path / "words.bin").exists()
+    assert refused > (0.8 if kind == "tar.gz" else 0.3) * len(positions)

@@ -1,12 +1,13 @@
-"""A web server of files with ranges, whose connections can be made to break."""
+"""A web server of files with ranges that can break off, and one that sends what it is told to."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import http.server
+import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 class FileServer(http.server.ThreadingHTTPServer):
@@ -63,14 +64,45 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class RawServer(socketserver.TCPServer):
+    """Sends ``answers``, one a request, the last one again and again; notes the requests."""
+
+    def __init__(self, answers: Sequence[bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), _RawHandler)
+        self.answers = list(answers)
+        self.requests: list[str] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _RawHandler(socketserver.StreamRequestHandler):
+    server: RawServer
+
+    def handle(self) -> None:
+        lines = []
+        while (line := self.rfile.readline()).strip():
+            lines.append(line.decode("latin-1"))
+        self.server.requests.append("".join(lines))
+        answers = self.server.answers
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(answers.pop(0) if len(answers) > 1 else answers[0])
+
+
 @contextlib.contextmanager
-def serve_files() -> Iterator[FileServer]:
-    """Runs a server in a thread while the block runs."""
-    with FileServer() as server:
+def running(server: socketserver.BaseServer) -> Iterator[None]:
+    """Serves in a thread while the block runs."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
-            yield server
+            yield
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def serve_files() -> Iterator[FileServer]:
+    """Runs a server of files in a thread while the block runs."""
+    server = FileServer()
+    with running(server):
+        yield server
