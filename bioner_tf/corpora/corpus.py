@@ -1,6 +1,6 @@
 """Reads corpora in CoNLL / IOB form: a token and its tag a line, an empty line between sentences.
 
-A corpus is a directory with one file a split, ``<data_dir>/<name>/<split>.tsv``.
+A corpus is a directory with one file per split, ``<data_dir>/<name>/<split>.tsv``.
 """
 
 from __future__ import annotations
@@ -84,8 +84,7 @@ def read_corpus(
         types: Keep only entities of these types; ``None`` keeps all.
 
     Returns:
-        The corpus. A type may occur in one split only: only the training split has a claim to
-        know them all.
+        The corpus; each of ``types`` occurs in at least one of the splits.
 
     Raises:
         BionerError: If a directory or file is missing or malformed, or the splits are tagged by
@@ -102,8 +101,8 @@ def read_split(path: PathLike, strict: bool = False) -> Split:
     r"""Reads one file.
 
     A line holds a token, any further columns, and a tag, separated by tabs or spaces; it ends at
-    ``\n`` or ``\r\n``. Lines of nothing but separators part sentences, lines whose first column is
-    ``-DOCSTART-`` do so, too, and are skipped. A byte order mark at the start is dropped.
+    ``\n`` or ``\r\n``. Lines of separators alone, and lines whose first column is ``-DOCSTART-``,
+    end a sentence. A byte order mark at the start is dropped.
 
     Args:
         path: The file, UTF-8.
@@ -113,7 +112,7 @@ def read_split(path: PathLike, strict: bool = False) -> Split:
         The split; its scheme is IOBES if any E- or S- tag occurs in the file, else IOB2.
 
     Raises:
-        BionerError: Naming ``path:line`` for whatever is malformed.
+        BionerError: Something is malformed; the message names ``path:line``.
     """
     path = os.fspath(path)
     numbered = list(_parse_lines(path, _read_text(path)))
@@ -175,7 +174,7 @@ def keep_types(sentences: Iterable[Sentence], types: Iterable[str]) -> tuple[Sen
 
     Args:
         sentences: With legal tags.
-        types: The entity types to keep; one that does not occur is simply not met.
+        types: The entity types to keep; they need not occur.
 
     Returns:
         The same sentences, all of them, with O for every tag of another type.
@@ -218,10 +217,10 @@ def keep_fraction(
 
 
 def fingerprint(sentences: Iterable[Sentence]) -> str:
-    """Returns what tells these sentences, their tags included, from any others: SHA-256, in hex."""
+    """Returns the SHA-256 of the sentences and their tags, in hexadecimal digits."""
     digest = hashlib.sha256()
     for sentence in sentences:
-        # Neither a token nor a tag holds a tab or a line's end.
+        # Neither a token nor a tag holds a tab or a line break.
         lines = (f"{token}\t{tag}\n" for token, tag in zip(sentence.tokens, sentence.tags))
         digest.update(("".join(lines) + "\n").encode("utf-8"))
     return digest.hexdigest()
@@ -230,7 +229,7 @@ def fingerprint(sentences: Iterable[Sentence]) -> str:
 def write_predictions(
     path: PathLike, sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]]
 ) -> None:
-    """Writes ``token<TAB>gold<TAB>predicted``, a token a line, an empty line between sentences."""
+    """Writes ``token<TAB>gold<TAB>predicted`` lines, and an empty line between sentences."""
     blocks = (
         "".join(f"{row[0]}\t{row[1]}\t{row[2]}\n" for row in zip(*sentence, tags))
         for sentence, tags in zip(sentences, predicted)
@@ -239,7 +238,7 @@ def write_predictions(
 
 
 def _split_path(data_dir: Path, name: str, split: str) -> Path:
-    """Returns the file of a split, or says what there is instead."""
+    """Returns the file of a split; if it is missing, the error lists what exists."""
     if not data_dir.is_dir():
         raise BionerError(f"{data_dir}: expected a directory of corpora, got none; see --data_dir")
     directory = data_dir / name
@@ -305,7 +304,7 @@ def _read_text(path: str) -> str:
 
 def _parse_lines(path: str, text: str) -> Iterator[tuple[int, Sentence]]:
     """Parses the lines of a file; yields each sentence with the number of its first line."""
-    shared: dict[str, str] = {}  # one object a distinct token or tag saves most of the memory
+    shared: dict[str, str] = {}  # one object per distinct token or tag saves most of the memory
     known_tags: set[str] = set()
     tokens: list[str] = []
     tags: list[str] = []
@@ -360,7 +359,7 @@ def _refuse_sequence(
 
 def _check_one_scheme(corpus: Corpus) -> None:
     """Refuses splits of different schemes: one corpus has one set of tags."""
-    # A split without entities is of either scheme.
+    # A split without entities fits either scheme.
     schemes = {
         split.path: split.scheme for split in corpus.splits.values() if types_in(split.sentences)
     }

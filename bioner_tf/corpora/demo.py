@@ -1,4 +1,4 @@
-"""Two small corpora of our own, to try everything on within minutes: genes and diseases.
+"""Two small corpora, genes and diseases, to try everything within minutes.
 
 Sentences are drawn from templates and lists of names that travel with the package. So that a score
 on them means something, part of the names, of the templates and of the other words is held out from
@@ -20,11 +20,11 @@ from bioner_tf.files import PathLike, write_text_atomically
 
 SPLIT_SIZES = {"train": 600, "devel": 150, "test": 200}
 
-# How the names and the templates are dealt out; the devel and test splits own what they hold out.
+# How the names and templates are split; training does not use those of devel and test.
 _NAME_SHARES = {"train": 0.6, "devel": 0.12, "test": 0.28}
 _TEMPLATE_SHARES = {"train": 0.7, "devel": 0.1, "test": 0.2}
 _FILLER_SHARE_IN_TRAINING = 0.7
-# How often a split that owns names or templates uses them instead of those of training.
+# How often devel and test use their own names and templates instead of training's.
 _OWN_NAME_RATE = 0.75
 _OWN_TEMPLATE_RATE = 0.5
 _NEUTRAL_RATE = 0.2
@@ -32,7 +32,6 @@ _FULL_NAME_RATE = 0.35
 _MODIFIER_RATE = 0.25
 _LENGTHS = range(6, 36)  # tokens of a sentence
 
-# How the corpora are cut: a run of letters and digits, or one other character.
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 
@@ -41,7 +40,7 @@ _FILLERS = ("chemical", "species", "cell", "method", "tissue")
 
 @dataclasses.dataclass(frozen=True)
 class DemoCorpus:
-    """What tells one demo corpus from another.
+    """The properties of a demo corpus.
 
     Args:
         name: The corpus's directory.
@@ -71,9 +70,9 @@ def build_demo_corpora(seed: int) -> dict[str, dict[str, tuple[Sentence, ...]]]:
         seed: The same seed gives the same corpora, on every Python and every machine.
 
     Returns:
-        By corpus name, then by split name: the sentences, IOB2, no two of a corpus alike.
+        By corpus name, then by split name: the sentences, IOB2; none occurs twice in a corpus.
     """
-    # Names are dealt out once for both corpora, or training on one would show the other's.
+    # Split once for both corpora: training on one must not show the other's held-out names.
     names = {
         slot: _deal(_read_lines(file_name), _NAME_SHARES, random.Random(f"{seed}/{slot}"))
         for slot, file_name in _NAME_FILES.items()
@@ -103,7 +102,7 @@ def build_demo_corpora(seed: int) -> dict[str, dict[str, tuple[Sentence, ...]]]:
 
 
 def read_example() -> str:
-    """A text to tag with a model of the demo; some of its names are in no list of the demo's."""
+    """Returns a text to tag with the demo's model; some of its names are in none of the lists."""
     return _resource("example.txt")
 
 
@@ -111,7 +110,7 @@ def write_demo(data_dir: PathLike, seed: int) -> list[Path]:
     """Writes the demo corpora and the example text.
 
     Args:
-        data_dir: Gets ``<corpus>/<split>.tsv`` and ``example.txt``; made when missing.
+        data_dir: The directory for ``<corpus>/<split>.tsv`` and ``example.txt``; made if missing.
         seed: See ``build_demo_corpora``.
 
     Returns:
@@ -131,7 +130,7 @@ def write_demo(data_dir: PathLike, seed: int) -> list[Path]:
 
 @dataclasses.dataclass(frozen=True)
 class _Piece:
-    """A stretch of a sentence's text, with the slot whose name it is, or an empty slot."""
+    """A part of a sentence's text; ``slot`` is the slot of a name and empty for other text."""
 
     text: str
     slot: str = ""
@@ -150,7 +149,7 @@ class _Writer:
     random: random.Random
 
     def write_unseen(self, seen: set[Sentence]) -> Sentence:
-        """Writes a sentence of a fair length that is not in ``seen``, and adds it there."""
+        """Writes a sentence of allowed length that is not in ``seen``, and adds it there."""
         while True:
             sentence = self._to_sentence(self._fill(self._choose_template()))
             if len(sentence.tokens) in _LENGTHS and sentence not in seen:
@@ -166,7 +165,7 @@ class _Writer:
         text = _CHOICE.sub(lambda match: self.random.choice(match[1].split("|")), template)
         used: set[str] = set()
         pieces = []
-        # re.split gives text and the slots' names in turns.
+        # re.split alternates text and names of slots.
         for position, part in enumerate(_SLOT.split(text)):
             pieces += [_Piece(part)] if position % 2 == 0 else self._fill_slot(part, used)
         return [piece for piece in pieces if piece.text]
@@ -184,7 +183,7 @@ class _Writer:
         return [_Piece(self._write_quantity(slot))]
 
     def _choose_name(self, slot: str, used: set[str], with_both: bool) -> tuple[str, str]:
-        """Draws a name that the sentence does not hold yet.
+        """Draws a name that the sentence does not have yet.
 
         Returns:
             Its short and its full form; the full form may be empty unless ``with_both``.
@@ -255,7 +254,7 @@ def _capitalise(text: str) -> str:
 def _deal(
     lines: Sequence[str], shares: dict[str, float], generator: random.Random
 ) -> dict[str, list[str]]:
-    """Deals ``lines`` out at random: each to one split, in the proportions of ``shares``."""
+    """Splits ``lines`` at random, in the proportions of ``shares``."""
     shuffled = list(lines)
     generator.shuffle(shuffled)
     dealt = {}
@@ -278,7 +277,7 @@ def _read_fillers(slot: str, seed: int) -> dict[str, list[str]]:
 
 
 def _read_lines(name: str) -> list[str]:
-    """Reads the lines of a packaged list, but for comments and empty ones."""
+    """Reads the lines of a packaged list, without comments and empty lines."""
     return [line for line in _resource(name).splitlines() if line and not line.startswith("#")]
 
 

@@ -1,4 +1,4 @@
-"""Reads predictions: token, gold tag and predicted tag a line, an empty line between sentences."""
+"""Reads predictions: per line token, gold tag and predicted tag; empty lines end sentences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_predictions(path: PathLike) -> list[TaggedSentence]:
     """Reads what ``corpus.write_predictions`` wrote.
 
     Raises:
-        BionerError: There is no such file, or, with ``path:line``, it is something else.
+        BionerError: There is no such file, or one of its lines is malformed.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -55,9 +55,9 @@ def require_same_sentences(
     """Checks that two models' predictions are of the same sentences, gold tags included.
 
     Args:
-        sentences: The one model's.
-        others: The other's.
-        names: Of both, for the message.
+        sentences: The predictions of the first model.
+        others: Those of the second.
+        names: The names of both, for the message.
 
     Raises:
         BionerError: They are not.

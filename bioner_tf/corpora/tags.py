@@ -1,7 +1,7 @@
 """The tag schemes IOB2 and IOBES as tables: legal tag sequences, and tags to spans and back.
 
-Everything that knows what a prefix means is here; the rest of the package asks for spans or for
-boolean tables over its list of tags.
+Only this module knows what a prefix means; the rest of the package uses spans, or boolean tables
+over a list of tags.
 """
 
 from __future__ import annotations
@@ -82,15 +82,15 @@ def split_tag(tag: str) -> tuple[str, str]:
 
 
 def scheme_of(tags: Iterable[str]) -> str:
-    """Names the scheme of ``tags``: ``"IOBES"`` as soon as an E- or S- occurs, else ``"IOB2"``."""
+    """Names the scheme of ``tags``: ``"IOBES"`` if an E- or S- occurs, else ``"IOB2"``."""
     return "IOBES" if any(split_tag(tag)[0] in _IOBES_ONLY for tag in set(tags)) else "IOB2"
 
 
 def to_spans(tags: Iterable[str]) -> list[Span]:
-    """Reads entities out of a tag sequence, well-formed or not, the way conlleval does.
+    """Reads the entities of a tag sequence, well-formed or not, as conlleval does.
 
-    An entity begins at B- and S-, wherever the type changes, and at any entity tag behind O, E- or
-    S-; it goes on until the next token that begins one or is O.
+    An entity begins at B- and S-, wherever the type changes, and at any entity tag after O, E- or
+    S-. It ends before the next token that begins an entity or is O.
 
     Args:
         tags: The tags of one sentence, of either scheme; may be empty.
@@ -102,8 +102,8 @@ def to_spans(tags: Iterable[str]) -> list[Span]:
         ValueError: If something is not a tag.
 
     Source:
-        conlleval's rules for B- and I-. Its original leaves two neighbours of one type in one piece
-        when E- meets B-, and does not know S-; here, as in its later ports, E- and S- always close.
+        conlleval's rules for B- and I-. The original joins two entities of one type at E- B-, and
+        does not know S-; here, as in its later ports, E- and S- always end an entity.
     """
     spans = []
     start = 0
@@ -129,7 +129,7 @@ def to_spans(tags: Iterable[str]) -> list[Span]:
 
 
 def from_spans(spans: Iterable[Span], length: int, scheme: str) -> list[str]:
-    """Spells spans as tags.
+    """Writes spans as tags.
 
     Args:
         spans: Entities in any order, not empty, not overlapping, within the sentence.
@@ -167,7 +167,7 @@ def repair(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:
 
     Args:
         tags: The tags of one sentence; may be empty.
-        scheme: ``"IOB2"`` or ``"IOBES"``: how the result is spelt.
+        scheme: ``"IOB2"`` or ``"IOBES"``, the scheme of the result.
 
     Returns:
         The legal sequence, and the number of tags that had to change (0 for a legal sequence).
@@ -180,7 +180,7 @@ def repair(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:
 
 
 def legal_starts(tags: Sequence[str]) -> BoolArray:
-    """Which of ``tags`` may stand first in a sentence.
+    """Tells which of ``tags`` may start a sentence.
 
     Args:
         tags: The K distinct tags of a corpus; they also tell the scheme.
@@ -192,10 +192,10 @@ def legal_starts(tags: Sequence[str]) -> BoolArray:
 
 
 def legal_transitions(tags: Sequence[str]) -> BoolArray:
-    """Which of ``tags`` may follow which.
+    """Tells which of ``tags`` may follow which.
 
     Args:
-        tags: The K distinct tags of a corpus; they also tell the scheme.
+        tags: The K distinct tags of a corpus; they also show the scheme.
 
     Returns:
         bool (K, K), indexed ``[from, to]``.
@@ -204,7 +204,7 @@ def legal_transitions(tags: Sequence[str]) -> BoolArray:
 
 
 def legal_ends(tags: Sequence[str]) -> BoolArray:
-    """Which of ``tags`` may stand last in a sentence.
+    """Tells which of ``tags`` may end a sentence.
 
     Args:
         tags: The K distinct tags of a corpus; they also tell the scheme.
@@ -216,17 +216,17 @@ def legal_ends(tags: Sequence[str]) -> BoolArray:
 
 
 def begins_entity(tags: Sequence[str]) -> BoolArray:
-    """Which of ``tags`` begin an entity (B and S): bool (K,)."""
+    """Tells which of ``tags`` begin an entity (B and S): bool (K,)."""
     return np.array([split_tag(tag)[0] in _BEGINNING for tag in tags], dtype=np.bool_)
 
 
 def continues_entity(tags: Sequence[str]) -> BoolArray:
-    """Which of ``tags`` continue an entity (I and E): bool (K,)."""
+    """Tells which of ``tags`` continue an entity (I and E): bool (K,)."""
     return np.array([split_tag(tag)[0] in _CONTINUING for tag in tags], dtype=np.bool_)
 
 
 def types_of(tags: Sequence[str]) -> list[str]:
-    """The entity type of each of ``tags``, ``""`` for O."""
+    """Returns the entity type of each of ``tags``; ``""`` for O."""
     return [split_tag(tag)[1] for tag in tags]
 
 

@@ -1,7 +1,7 @@
 r"""The vocabularies of words, characters and tags: built, saved, loaded, looked up.
 
 A vocabulary file is UTF-8 text with one entry a line, which the exported graph reads as it is.
-Ids of words and characters leave room for padding and the unknown; ids of tags do not.
+The first ids of words and characters are padding and the unknown; ids of tags start at 0.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Vocabulary:
     """Distinct entries in a fixed order; no special symbols among them.
 
     Attributes:
-        entries: The entries, none of them empty or with a line break; may be none at all.
+        entries: The entries, none of them empty or with a line break; the tuple may be empty.
         index: The position of each entry, from 0.
 
     Raises:
@@ -74,15 +74,12 @@ class Vocabulary:
     def load(cls, path: PathLike) -> Vocabulary:
         r"""Reads what ``save`` wrote.
 
-        Args:
-            path: The file.
-
         Returns:
             The vocabulary; an empty file gives an empty one.
 
         Raises:
             BionerError: If the file cannot be read, is not UTF-8, or a line is empty, repeated,
-                ends with a carriage return or is not ended.
+                ends with a carriage return or lacks its line break.
         """
         try:
             text = Path(path).read_bytes().decode("utf-8")
@@ -114,15 +111,15 @@ def build_words(
     Args:
         sentences: The tokens of the training sentences of all corpora.
         vector_words: The digit-normalised words that have a vector, best first; repeats are
-            passed over.
-        max_vector_words: How many of those that training never saw are added, 0 or more.
+            ignored.
+        max_vector_words: The most words to add that training never saw, 0 or more.
 
     Returns:
-        The distinct normalised forms of the tokens, the most frequent first and among equals the
-        first seen, then the added words in the order of ``vector_words``.
+        The distinct normalised forms of the tokens, the most frequent first (ties in order of first
+        occurrence), then the added words in the order of ``vector_words``.
     """
     counts = count_forms(sentences)
-    # sorted() is stable and a Counter keeps the order of first sight.
+    # sorted() is stable and a Counter keeps the order of first occurrence.
     seen = sorted(filter(_is_writable, counts), key=counts.__getitem__, reverse=True)
     added: dict[str, None] = {}
     for word in vector_words:
@@ -148,8 +145,8 @@ def build_tags(sentences: Iterable[Sequence[str]]) -> Vocabulary:
         sentences: The tags of the training sentences, legal sequences.
 
     Returns:
-        ``"O"`` first, whether it occurs or not, then the tags that occur, by type in order of name
-        and in a type in the order B, I, E, S. The id of a tag is its position.
+        ``"O"`` first, whether it occurs or not, then the tags that occur, sorted by type and
+        within a type in the order B, I, E, S. The id of a tag is its position.
     """
     occurring: set[str] = set()
     for tags in sentences:
@@ -164,7 +161,7 @@ def build_tags(sentences: Iterable[Sequence[str]]) -> Vocabulary:
 
 
 def count_forms(sentences: Iterable[Sequence[str]]) -> collections.Counter[str]:
-    """Counts the occurrences of each normalised form, in order of first sight."""
+    """Counts the occurrences of each normalised form, in order of first occurrence."""
     raw: collections.Counter[str] = collections.Counter()
     for tokens in sentences:
         raw.update(tokens)

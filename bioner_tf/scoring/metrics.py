@@ -15,7 +15,7 @@ from bioner_tf.corpora import tags as tag_schemes
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """What precision, recall and F1 are made of.
+    """The counts behind precision, recall and F1.
 
     Attributes:
         support: Entities in the gold standard.
@@ -39,7 +39,7 @@ class Counts:
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of precision and recall, in [0, 1]; 0 if both are."""
+        """The harmonic mean of precision and recall, in [0, 1]; 0 if both are 0."""
         return _ratio(2 * self.correct, self.predicted + self.support)
 
     def to_json(self) -> dict[str, Any]:
@@ -111,8 +111,8 @@ class Scores:
 def score_tags(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> Scores:
     """Scores predicted tags against gold tags.
 
-    Both may be of either scheme and ill-formed: entities are read out of them as conlleval does
-    (see ``tags.to_spans``), each sentence on its own.
+    Both may have either scheme and be ill-formed: entities are read as conlleval does (see
+     ``tags.to_spans``), each sentence on its own.
 
     Args:
         gold: The tags of each sentence.
@@ -126,7 +126,7 @@ def score_tags(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
 
     Source:
         conlleval. seqeval's default mode gives the same numbers, ill-formed sequences included; it
-        only takes more for a tag (with a warning) and insists on lists. Its strict mode is another
+        accepts more as a tag (with a warning) and takes lists only. Its strict mode is another
         metric: it does not count entities that are not well-formed.
     """
     gold, predicted = list(gold), list(predicted)
@@ -157,10 +157,10 @@ def score_tags(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
 
 
 def format_scores(scores: Mapping[str, Any]) -> str:
-    """Lays scores out in per cent for a terminal: a line a type, then micro and macro.
+    """Formats scores in per cent for a terminal: a line per type, then micro and macro.
 
     Args:
-        scores: What ``Scores.to_json`` gave, or ``report.json`` holds of a split.
+        scores: The form of ``Scores.to_json``, in which ``report.json`` holds a split.
     """
     rows = [*scores["types"].items(), ("micro", scores)]
     width = max(len("macro"), *(len(name) for name, _ in rows))

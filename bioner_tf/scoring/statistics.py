@@ -1,8 +1,8 @@
 """How far scores can be trusted: intervals, and tests of whether a difference is more than chance.
 
-Two kinds of chance are at work, and each test sees one of them. Another test set would have given
-other scores: ``bootstrap_intervals`` and ``paired_randomisation`` are about the sentences, for
-models as they are. Another seed would have given another model: ``welch_test`` is about the seeds.
+Chance enters in two ways. Another test set would give other scores: ``bootstrap_intervals`` and
+``paired_randomisation`` vary the sentences and keep the models. Another seed would give another
+model: ``welch_test`` compares seeds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CHUNK = 1 << 22
 
 
 class Difference(NamedTuple):
-    """A difference of a metric between two models, and the p-value of its being chance."""
+    """A difference of a metric between two models, and its p-value."""
 
     difference: float
     p: float
@@ -78,7 +78,7 @@ def bootstrap_intervals(
     Args:
         counts: int (sentences, 3), as of ``sentence_counts``; at least one sentence.
         samples: How many test sets of the same size are drawn, with replacement.
-        seed: Of the draws.
+        seed: Seed of the draws.
         confidence: In (0, 1).
 
     Returns:
@@ -107,14 +107,14 @@ def paired_randomisation(
 ) -> dict[str, Difference]:
     """Tests whether two models differ on the same sentences, by approximate randomisation.
 
-    If the models were alike, each sentence's two answers could as well have come from the other
-    one: how often does swapping them at random make at least as large a difference?
+    If the models were equally good, it would not matter which answer to a sentence comes from
+    which model. So answers are swapped at random: how often is the difference at least as large?
 
     Args:
         counts: int (sentences, 3) of one model, as of ``sentence_counts``.
         others: The same of the other model, on the same sentences.
         trials: How many random swaps are tried.
-        seed: Of the swaps.
+        seed: Seed of the swaps.
 
     Returns:
         By metric the difference (the first model's value minus the other's) and its two-sided
@@ -183,10 +183,10 @@ def rank_correlation(values: Sequence[float], others: Sequence[float]) -> float 
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Adjusts p-values for there being several of them.
+    """Adjusts p-values for multiple tests.
 
     Args:
-        p_values: By any name.
+        p_values: The p-values, by any names.
 
     Returns:
         By the same names, Holm's adjusted values: one of at most 0.05 is significant at the level

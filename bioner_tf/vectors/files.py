@@ -1,6 +1,6 @@
 """Reads files of word vectors through gensim: GloVe text, word2vec text and word2vec binary.
 
-The formats, plain or gzipped, are told apart by their content.
+The content shows the format and whether it is gzipped; the name does not matter.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ def load_vectors(
 ) -> WordVectors:
     """Loads a file of word vectors.
 
-    The matrix is read into place: memory peaks at its own size plus that of the words.
+    Memory peaks at the size of the matrix plus that of the words.
 
     Args:
-        path: GloVe text, word2vec text or word2vec binary, each also gzipped; what it is shows in
-            its content. Bytes of a word that are not UTF-8 become U+FFFD.
-        expected_dim: Refuse vectors that do not have so many numbers.
-        limit: Read only the first so many vectors, at least 1; for a quick look at a huge file.
+        path: GloVe text, word2vec text or word2vec binary, each also gzipped. Bytes of a word that
+            are not UTF-8 become U+FFFD.
+        expected_dim: Refuse vectors with another number of values.
+        limit: Read at most this many vectors, at least 1; for a quick look at a huge file.
 
     Returns:
-        The vectors, all finite, in the order of the file; of equal words the first.
+        The vectors, all finite, in the order of the file; a repeated word counts once.
 
     Raises:
         BionerError: If there is no such file, or it is of another format, cut, inconsistent, or of
@@ -78,7 +78,7 @@ def load_vectors(
 
 
 class _Layout(NamedTuple):
-    """What the first bytes of a file tell."""
+    """The format of a file, as its first bytes show it."""
 
     binary: bool
     gzipped: bool
@@ -135,7 +135,7 @@ def _refuse_other_kinds(path: str, first: bytes) -> None:
 
 
 def _is_binary(content: bytes, dim: int) -> bool:
-    """Tells what follows a header: a word and ``dim`` raw floats, or a line of text?"""
+    """Tells whether raw floats, and not text, follow the header and the first word."""
     line = content.partition(b"\n")[0]
     if _values_in(line) == dim and _are_numbers(line):
         return False
@@ -144,7 +144,7 @@ def _is_binary(content: bytes, dim: int) -> bool:
 
 def _load_binary(path: str, layout: _Layout, limit: int | None) -> WordVectors:
     count = cast(int, layout.declared)
-    # At the least, a word has one byte and a space behind it.
+    # A word has at least one byte, and a space after it.
     least = count * (2 + _BYTES_PER_VALUE * layout.dim)
     if not layout.gzipped and os.path.getsize(path) < least:
         raise BionerError(
@@ -156,7 +156,7 @@ def _load_binary(path: str, layout: _Layout, limit: int | None) -> WordVectors:
     except EOFError:
         if limit is None:
             raise
-        # With a limit, gensim miscounts when words repeat and takes that for the file's end.
+        # With a limit, gensim miscounts repeated words and reports an early end of the file.
         vectors = _load_with_gensim(path, layout, None)
         vectors = WordVectors(vectors.words[:limit], vectors.matrix[:limit].copy())
     row = _first_bad_row(vectors.matrix)
@@ -180,17 +180,17 @@ def _load_text(path: str, layout: _Layout, limit: int | None) -> WordVectors:
 
 
 def _load_with_gensim(path: str, layout: _Layout, limit: int | None) -> WordVectors:
-    # Importing gensim takes a second, which a command without vectors need not wait.
+    # Here, because importing gensim takes a second and few commands need it.
     from gensim.models import KeyedVectors
 
     # gensim guesses the compression from the name: give it one that agrees with the content.
     with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
         alias = Path(directory) / ("vectors.gz" if layout.gzipped else "vectors")
         alias.symlink_to(Path(path).resolve())
-        # gensim leaves a file without header to the garbage collector to close.
+        # gensim does not close a file without header; the garbage collector does.
         warnings.simplefilter("ignore", ResourceWarning)
         try:
-            with np.errstate(over="ignore"):  # an infinity is found and named later
+            with np.errstate(over="ignore"):  # infinite values are reported later
                 loaded = KeyedVectors.load_word2vec_format(
                     str(alias),
                     binary=layout.binary,
@@ -216,7 +216,7 @@ def _replace_undecodable(word: str) -> str:
 def _check_lines(path: str, layout: _Layout, limit: int | None) -> int:
     """Checks the number of lines and of the values in each; returns how many vectors to read.
 
-    gensim would take a line with a single number for a whole vector of it.
+    gensim would expand a line with a single number to a whole vector.
     """
     count = 0
     for number, line in _vector_lines(path, layout):
@@ -262,7 +262,7 @@ def _values_in(line: bytes) -> int:
 
 
 def _are_numbers(line: bytes) -> bool:
-    """Whether all values behind the word are numbers and finite as float32."""
+    """Tells whether all values after the word are numbers and finite as float32."""
     try:
         values = [float(value) for value in line.rstrip().split(b" ")[1:]]
     except ValueError:

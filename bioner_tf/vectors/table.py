@@ -1,4 +1,4 @@
-"""The first values of the word embedding, and how many words of a corpus have a vector."""
+"""The initial values of the word embedding, and how many words of a corpus have a vector."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Share:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of all counts."""
         return self.exact + self.lower + self.none
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the total and the shares, fractions in [0, 1]; 0 of nothing."""
+        """Returns the total and the shares, fractions in [0, 1]; 0 if the total is 0."""
         total = self.total
         shares = {
             name: count / total if total else 0.0
@@ -84,20 +84,20 @@ def build_embedding_table(
     seed: int,
     form_counts: Mapping[str, Mapping[str, int]] | None = None,
 ) -> tuple[FloatArray, Coverage]:
-    """Lays the first values of the word embedding.
+    """Builds the initial values of the word embedding.
 
     Args:
-        vocabulary: Of words.
-        vectors: Where to take vectors from; ``None`` leaves all to chance.
+        vocabulary: The words.
+        vectors: Pretrained vectors; ``None``: all rows are random.
         dim: Numbers in a vector, at least 1.
         seed: 0 or more; the row of a word without vector depends on it and on the row's number.
         form_counts: By corpus, the occurrences of each normalised form, for the coverage report;
             ``None`` reports on the vocabulary instead, each word counted once.
 
     Returns:
-        float32 (len(vocabulary) + 2, dim): zeros for padding, then the unknown word and words
-        without vector uniform in ±sqrt(3/dim), the others' vectors by exact normalised form, else
-        by its lower-case form. And the coverage of each corpus.
+        float32 (len(vocabulary) + 2, dim), and the coverage of each corpus. The row of padding is
+        zero. Rows of words with a vector (of their normalised form, else of its lower-case form)
+        hold that vector; the others are uniform in ±sqrt(3/dim).
 
     Raises:
         BionerError: If the vectors are of another dimension.
@@ -135,7 +135,7 @@ def measure_coverage(
     """Counts how much of each corpus has a vector.
 
     Args:
-        vectors: ``None`` stands for no vectors at all.
+        vectors: ``None``: there are none.
         form_counts: By corpus, the occurrences of each normalised form.
 
     Returns:

@@ -19,9 +19,8 @@ from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import PathLike
 from bioner_tf.terminal import Progress
 
-# A run of letters and digits, or one other character: how the corpora were cut.
 _GZIP_MAGIC = b"\x1f\x8b"
-# gensim ignores what a sentence has beyond this many words.
+# gensim ignores words of a sentence beyond this many.
 _LONGEST_SENTENCE = 10_000
 _SECONDS_BETWEEN_REPORTS = 10.0
 
@@ -35,14 +34,14 @@ class Word2VecConfig:
     Attributes:
         dim: Width of a vector.
         window: Words on either side that are predicted.
-        sample: Words that are more frequent than this share are thinned out.
+        sample: Some occurrences of words more frequent than this share are skipped.
         min_count: Rarer words get no vector.
         epochs: Passes over the text.
         skip_gram: Predict the context from the word; else the word from its context.
         hierarchical_softmax: The output layer; else 5 negative samples.
         lower: Lower-case ASCII letters.
         workers: Threads; with 1, the same seed gives the same vectors.
-        seed: Of the first values and of the thinning.
+        seed: Seed of the initial values and the skipping.
     """
 
     dim: int = 200
@@ -94,7 +93,7 @@ class TextFiles:
     Args:
         paths: The files, UTF-8.
         lower: Whether to lower-case.
-        report: Is told every few seconds how far it has come.
+        report: Called every few seconds with a line of progress.
     """
 
     def __init__(self, paths: Sequence[str], lower: bool = False, report: Report = lambda _: None):
@@ -103,7 +102,7 @@ class TextFiles:
         self._report = report
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Yields the words of each sentence; of a very long one in parts.
+        """Yields the words of each sentence; a very long one in parts.
 
         Raises:
             BionerError: A file is not UTF-8, or a gzipped one is damaged.
@@ -147,8 +146,8 @@ def train_vectors(
         paths: The files of text.
         output: The file to write: word2vec binary if it ends in .bin (or .bin.gz), else text. It
             appears when it is complete.
-        config: How.
-        report: Is told about the progress, a line at a time.
+        config: How to train.
+        report: Called with each line of progress.
 
     Returns:
         How many words have a vector.
@@ -158,7 +157,7 @@ def train_vectors(
     """
     from gensim.models import Word2Vec
 
-    # Better now than after hours.
+    # Refuse a wrong name now, not after hours of training.
     is_binary = _is_binary(output)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     text = TextFiles(paths, config.lower, report)
@@ -191,8 +190,6 @@ def _train(model: Any, text: TextFiles, config: Word2VecConfig, report: Report) 
     from gensim.models.callbacks import CallbackAny2Vec
 
     class EpochReport(CallbackAny2Vec):
-        """Tells the end of an epoch."""
-
         def __init__(self) -> None:
             self.epoch = 0
             self.progress = Progress("epochs", config.epochs)

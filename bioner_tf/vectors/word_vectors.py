@@ -51,7 +51,7 @@ class WordVectors:
 
         Returns:
             ``("exact", row)`` if its normalised form has a vector, else ``("lower", row)`` if that
-            in lower case has, else ``(None, None)``.
+            form in lower case has one, else ``(None, None)``.
 
         Source:
             What the paper's authors' program does.
