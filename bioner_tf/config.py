@@ -28,6 +28,7 @@ STRUCTURES = tuple(ABBREVIATIONS)
 CRFS = ("static", "pairwise")
 DROPOUT_PLACES = ("char_input", "lstm_input", "lstm_output")
 PRECISIONS = ("float32", "bfloat16")
+TABLE_PRECISIONS = ("float32", "float16")
 RANDOM_WORD_DIM = 100
 TRAIN_ON = ("train", "train,devel")
 DISTRIBUTIONS = ("none", "mirrored", "multiworker")

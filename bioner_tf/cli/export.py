@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from absl import flags
 
 from bioner_tf.cli import app
-from bioner_tf.config import PRECISIONS
+from bioner_tf.config import PRECISIONS, TABLE_PRECISIONS
 from bioner_tf.errors import UsageError
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "The run, as bioner-train made it.", required=True)
@@ -24,6 +25,20 @@ KEEP_VERSIONS = flags.DEFINE_integer(
     "Keep only this many of the newest exports in the directory of versions; by default all stay.",
     lower_bound=1,
 )
+MAX_WORDS = flags.DEFINE_integer(
+    "max_words",
+    None,
+    "Keep only this many of the most frequent words of the training text; others are unknown words "
+    "to the export. By default all stay.",
+    lower_bound=1,
+)
+TABLE_PRECISION = flags.DEFINE_enum(
+    "table_precision",
+    "float32",
+    TABLE_PRECISIONS,
+    "Precision in which the vectors of words and characters are stored; float16 takes half the "
+    "space.",
+)
 PRECISION = flags.DEFINE_enum(
     "precision",
     None,
@@ -37,6 +52,7 @@ def main(argv: list[str]) -> None:
     del argv
     from bioner_tf.machine import use_threads
     from bioner_tf.serving.versions import prune_versions
+    from bioner_tf.training.pruning import pruned_words
     from bioner_tf.training.trained_run import export_run, load_run
 
     if VERSION.value is not None and KEEP_VERSIONS.value is not None:
@@ -53,7 +69,10 @@ def main(argv: list[str]) -> None:
             f"{export_dir}: version {VERSION.value} is there already; remove it, or leave "
             "--version out for the next number"
         )
-    print(export_run(run, export_dir, VERSION.value))
+    with contextlib.ExitStack() as stack:
+        if MAX_WORDS.value is not None:
+            run = stack.enter_context(pruned_words(run, MAX_WORDS.value))
+        print(export_run(run, export_dir, VERSION.value, TABLE_PRECISION.value))
     if KEEP_VERSIONS.value is not None:
         for version in prune_versions(export_dir, KEEP_VERSIONS.value):
             print(f"removed {export_dir / str(version)}")

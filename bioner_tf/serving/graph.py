@@ -88,6 +88,7 @@ class ServedTagger:
     sources: Sequence[Source]
     vocabulary_dir: PathLike
     max_sentence_tokens: int = MAX_SENTENCE_TOKENS
+    table_precision: str = "float32"
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -124,7 +125,7 @@ class TaggerGraph(tf.Module):
             tf.TensorSpec([None], tf.int32),
         ]
         scores = [TracedFunction(corpus.score, score_spec) for corpus in tagger.corpora]
-        self.weights = PackedWeights([encode, *scores])
+        self.weights = PackedWeights([encode, *scores], half=tagger.table_precision == "float16")
         # A separate function, so that the saved graph holds it once, not once for each corpus.
         self.encode = tf.function(self.weights.bind(encode), input_signature=encode_spec)
         self.score = [self.weights.bind(score) for score in scores]

@@ -90,6 +90,10 @@ class WordSource(Source):
         )
         return cls(vocabulary, model, table, coverage, vectors is not None)
 
+    def head(self, max_words: int) -> WordSource:
+        """Returns a source of the first words, the most frequent ones of training, with zeros."""
+        return WordSource(Vocabulary(self.vocabulary.entries[:max_words]), self.config)
+
     def encode_forms(self, tokens: Sequence[str]) -> Arrays:
         """Returns ``word_ids``, int32 (n,)."""
         return {"word_ids": np.array([self._look_up(token) for token in tokens], np.int32)}

@@ -36,6 +36,7 @@ class TrainedRun:
         vocabularies: Its vocabularies.
         tagger: Its networks.
         report: The epoch of the weights, and the scores if they are known.
+        pruned_vocabulary: Where the files of its vocabularies are, if not in its directory.
     """
 
     directory: RunDirectory
@@ -43,6 +44,7 @@ class TrainedRun:
     vocabularies: Vocabularies
     tagger: MultiTaskTagger
     report: Mapping[str, Any]
+    pruned_vocabulary: Path | None = None
 
 
 def chosen_epoch(config: RunConfig, history: History) -> int:
@@ -94,13 +96,19 @@ def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
     return TrainedRun(directory, config, loaded, tagger, report)
 
 
-def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None) -> Path:
+def export_run(
+    run: TrainedRun,
+    export_dir: PathLike,
+    version: int | None = None,
+    table_precision: str = "float32",
+) -> Path:
     """Writes a run's tagger as a SavedModel.
 
     Args:
         run: The run.
         export_dir: The directory of versions.
         version: The version's number; by default the next.
+        table_precision: ``float16`` stores the vectors of words and characters in half the bytes.
 
     Returns:
         The directory of the new version.
@@ -110,8 +118,9 @@ def export_run(run: TrainedRun, export_dir: PathLike, version: int | None = None
         encode=encode,
         corpora=corpora,
         sources=run.vocabularies.sources,
-        vocabulary_dir=run.directory.vocabulary,
-        metadata=_describe(run),
+        vocabulary_dir=run.pruned_vocabulary or run.directory.vocabulary,
+        metadata=_describe(run, table_precision),
+        table_precision=table_precision,
     )
     return export_tagger(served, export_dir, version)
 
@@ -127,7 +136,7 @@ def find_export(run: TrainedRun, export_dir: PathLike) -> int | None:
     return newest if {name: metadata.get(name) for name in described} == described else None
 
 
-def _describe(run: TrainedRun) -> dict[str, Any]:
+def _describe(run: TrainedRun, table_precision: str = "float32") -> dict[str, Any]:
     """Returns what the metadata of an export says about its run."""
     settings = run.config.to_json()
     # Paths of this machine are of no use to the users of an export.
@@ -138,6 +147,8 @@ def _describe(run: TrainedRun) -> dict[str, Any]:
         "settings": settings,
         "epoch": run.report["epoch"],
         "scores": run.report.get("scores", {}),
+        "vocabularies": {s.part: len(s.vocabulary) for s in run.vocabularies.sources},
+        "table_precision": table_precision,
     }
 
 
