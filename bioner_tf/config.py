@@ -1,7 +1,7 @@
 """The configuration of a run: frozen, validated, written to and read from ``config.json``.
 
-Every setting stands here once: its name, default, choices, range and help are those of the flag of
-``bioner-train`` of the same name.
+Each setting is defined here once: the flag of ``bioner-train`` of the same name has its default,
+choices, range and help.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _setting(
 
     Args:
         help_text: The help of the flag.
-        default: The value where none is given; without it the setting is required.
+        default: The value if none is given; without it the setting is required.
         default_factory: Makes the default, in place of ``default``.
         choices: The values that are allowed; for a tuple, those of its items. Empty: any.
         within: The numbers that are allowed. None: any.
@@ -130,8 +130,7 @@ class DataConfig:
         "CORPUS:TypeA+TypeB keeps only these entity types of a corpus.", default_factory=dict
     )
     max_vector_words: int = _setting(
-        "How many words that training never saw are taken from --vectors, so that new text finds "
-        "them.",
+        "How many words of --vectors to add that training never saw, so that new text finds them.",
         default=400_000,
         within=_FROM_0,
     )
@@ -271,7 +270,7 @@ class RunConfig:
     training: TrainingConfig = TrainingConfig()
 
     def __post_init__(self) -> None:
-        """Raises UsageError where the parts do not go together."""
+        """Raises UsageError if the parts contradict each other."""
         single = self.model.structure == "single_task"
         _require(
             single == (len(self.data.corpora) == 1),
@@ -292,7 +291,7 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunConfig:
-        """Rebuilds what ``to_json`` gave.
+        """Builds a run from what ``to_json`` returned.
 
         Raises:
             BionerError: An unknown or missing key.

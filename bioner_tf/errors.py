@@ -1,7 +1,7 @@
 """The errors that a user can cause: one clear line each, no traceback.
 
 A message says what was expected, what came, where (``path:line``) and how to mend it. The commands
-print it behind ``error:`` and leave with the class's exit code.
+print it after ``error:`` and exit with the code of its class.
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ class BionerError(Exception):
 
 
 class UsageError(BionerError):
-    """The command was called in a way that it does not take: a flag, a combination, a value."""
+    """The command was called wrongly: a flag, a value, a combination of flags."""
 
     exit_code = 2

@@ -85,14 +85,14 @@ def open_atomically(path: PathLike) -> Iterator[BinaryIO]:
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
-        # A full disk does not say at which file it is full.
+        # The error of a full disk does not name the file.
         if isinstance(error, OSError) and error.filename is None:
             error.filename = os.fspath(path)
         raise
 
 
 def write_json_atomically(path: PathLike, value: Any) -> None:
-    """Writes ``value`` as indented JSON, keys in their own order, non-ASCII text kept readable."""
+    """Writes ``value`` as indented JSON, keys in the given order, non-ASCII text as it is."""
     write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -160,7 +160,7 @@ def publish_directory(path: PathLike) -> Iterator[Path]:
     same ``path`` are removed first.
 
     Args:
-        path: Where the finished directory shall stand.
+        path: The path of the finished directory.
 
     Yields:
         The temporary directory to fill.
@@ -203,8 +203,8 @@ def try_lock(stream: IO[Any]) -> bool:
 def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
     """Lets only one process write into a directory, for as long as the block runs.
 
-    The lock is the kernel's (``flock``): it ends with the process, however that dies. The file
-    stays; it says who took the lock last.
+    The lock (see ``try_lock``) ends with the process, even if that is killed. The file stays; it
+    names the process that took the lock last.
 
     Args:
         path: The directory; made where there is none.
@@ -230,7 +230,7 @@ def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
 
 
 def remove_directory(path: PathLike) -> None:
-    """Removes a directory, which loses its name at once and only then its content."""
+    """Removes a directory: renames it first, so that it disappears at once."""
     path = Path(path)
     outgoing = path.parent / f"{_REMOVED_PREFIX}{path.name}"
     # Also finish the removals of killed processes.
@@ -243,7 +243,7 @@ def remove_directory(path: PathLike) -> None:
 def remove_leftovers(directory: PathLike) -> None:
     """Removes what killed writers left in a directory; no other process may write there now.
 
-    What was moved out to be replaced, and was not replaced, is put back.
+    A directory that was moved away for a replacement that never came is moved back.
     """
     for path in Path(directory).glob(f"{_TEMPORARY_PREFIX}*"):
         if path.name.startswith(_OUTGOING_PREFIX):
@@ -255,7 +255,7 @@ def remove_leftovers(directory: PathLike) -> None:
 
 
 def _put_back(outgoing: Path, path: Path) -> None:
-    """Undoes, or cleans up after, a writer that ended between moving old out and new in."""
+    """Moves an old directory back if the new one never took its place, else removes it."""
     if outgoing.exists() and not path.exists():
         os.replace(outgoing, path)
     shutil.rmtree(outgoing, ignore_errors=True)

@@ -10,12 +10,12 @@ _CLEAR_LINE = "\r\033[K"
 
 
 class Progress:
-    """How much is done, how fast it goes and how long the rest takes; the clock starts at once.
+    """Shows how much is done, the speed and the time left; the clock starts at once.
 
     Args:
         unit: What is counted, in the plural.
-        total: How many there are; 0 where it is not known.
-        title: Stands before the bar.
+        total: How many there are; 0: unknown.
+        title: The text before the bar.
         start: How many were done before.
     """
 
@@ -27,7 +27,7 @@ class Progress:
         self._began = time.monotonic()
 
     def rate(self, done: float) -> float:
-        """Units a second, on average since the clock started."""
+        """Units per second, on average since the clock started."""
         return (done - self._start) / max(time.monotonic() - self._began, 1e-9)
 
     def time_left(self, done: int) -> str:
@@ -35,7 +35,7 @@ class Progress:
         return format_clock((self._total - done) / self.rate(done))
 
     def draw(self, done: int) -> None:
-        """Draws on stderr how far the work is, over what was drawn before; only on a terminal."""
+        """Draws the progress on stderr, over the drawing before it; only on a terminal."""
         if not sys.stderr.isatty():
             return
         parts = [f"{done:,} {self._unit}", f"{self.rate(done):,.1f} {self._unit}/s"]
@@ -48,7 +48,7 @@ class Progress:
 
 
 def clear_line() -> None:
-    """Removes from the terminal what ``draw`` left in the line, so that a message replaces it."""
+    """Clears what ``draw`` drew on the terminal, so that a message can take its place."""
     if sys.stderr.isatty():
         print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
 

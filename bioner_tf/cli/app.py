@@ -8,9 +8,9 @@ code    meaning
 ======  ============================================================================
 0       done, or help was asked for
 1       something outside the program is wrong: a file, a corpus, a model, the disk
-2       the command was called in a way that it does not take
+2       the command was given wrong flags
 130     interrupted from the keyboard
-141     the reader of the output has closed it
+141     the reader of the output has gone away
 ======  ============================================================================
 
 TensorFlow is slow to import, so a command's module imports it inside ``main``, after its flags have
@@ -54,20 +54,20 @@ def run(main: Main, flag_values: flags.FlagValues = flags.FLAGS) -> NoReturn:
     _quieten_tensorflow()
     logging.basicConfig(format="warning: %(message)s")
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a letter gets its number.
+        # A letter that the terminal cannot show is printed as its number.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     program = Path(sys.argv[0]).name
     try:
         _define_help(main, program, flag_values)
         main(_parse(sys.argv, program, flag_values))
-        # A reader that has gone away is noticed here, not in the interpreter's last breath.
+        # Notice a reader that has gone away here, not when the interpreter ends.
         sys.stdout.flush()
     except BionerError as error:
         _leave(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:
         _leave("interrupted", _INTERRUPTED)
     except BrokenPipeError:
-        # Python would complain once more when it flushes the dead stdout at exit.
+        # Or Python would report the closed stdout again when it flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_OUTPUT_CLOSED)
     except OSError as error:
@@ -144,7 +144,7 @@ class _HelpFlag(flags.BooleanFlag):
         help_text: str,
         short_name: str | None = None,
     ) -> None:
-        # No value unless given, or flags.txt of a run would tell that no help was asked for.
+        # None unless given: the flags.txt of a run shall not hold --nohelp.
         super().__init__(name, None, help_text, short_name=short_name)
         self._render = render
 

@@ -1,6 +1,6 @@
 """Trains word vectors (word2vec) on text files, in which a line is a sentence or a paragraph.
 
-The words are cut out as the corpora's are, digits become 0: what the taggers look up.
+Words are cut as in the corpora, and digits become 0, as the taggers look them up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ WINDOW = flags.DEFINE_integer(
     "window", _DEFAULTS.window, "Words on either side that are predicted.", lower_bound=1
 )
 SAMPLE = flags.DEFINE_float(
-    "sample", _DEFAULTS.sample, "More frequent words are thinned out.", lower_bound=0
+    "sample",
+    _DEFAULTS.sample,
+    "Some occurrences of words more frequent than this share are skipped.",
+    lower_bound=0,
 )
 MIN_COUNT = flags.DEFINE_integer(
     "min_count", _DEFAULTS.min_count, "Rarer words get no vector.", lower_bound=1
@@ -47,11 +50,11 @@ WORKERS = flags.DEFINE_integer(
     "Threads; with 1, the same seed gives the same vectors.",
     lower_bound=1,
 )
-SEED = flags.DEFINE_integer("seed", _DEFAULTS.seed, "Of the first values.", lower_bound=0)
+SEED = flags.DEFINE_integer("seed", _DEFAULTS.seed, "Seed of the initial values.", lower_bound=0)
 
 
 def main(argv: list[str]) -> None:
-    """Trains."""
+    """Trains the vectors."""
     del argv
     config = Word2VecConfig(
         dim=DIM.value,

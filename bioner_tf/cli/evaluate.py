@@ -19,8 +19,7 @@ from bioner_tf.files import write_json_atomically
 MODEL = flags.DEFINE_string(
     "model",
     None,
-    "A run directory, an export, or a file of predictions (as --predictions writes them), which "
-    "is scored as it stands.",
+    "A run directory, an export, or a file of predictions (as --predictions writes them).",
     required=True,
 )
 CORPUS_FILE = flags.DEFINE_string("corpus_file", None, "A file of tokens and tags.")
@@ -42,20 +41,20 @@ STRICT = flags.DEFINE_bool("strict", False, "Refuse an I- tag without its B-.")
 CORES = flags.DEFINE_integer(
     "cores",
     None,
-    "Threads for so many cores at most; by default for all that the process may use.",
+    "The most cores to use; by default all that the process may use.",
     lower_bound=1,
 )
 BOOTSTRAP = flags.DEFINE_integer(
     "bootstrap",
     0,
-    "Add 95% confidence intervals by so many draws of the sentences, say 1000; 0: none.",
+    "Add 95% confidence intervals from this many draws of the sentences, like 1000; 0: none.",
     lower_bound=0,
 )
 AGAINST = flags.DEFINE_string(
     "against",
     None,
-    "Another run directory, export or file of predictions of the same sentences: tell the "
-    "difference, and how probable such a one is by chance (paired approximate randomisation).",
+    "Another run directory, export or file of predictions of the same sentences: show "
+    "the difference and its p-value (paired approximate randomisation).",
 )
 SWAPS = flags.DEFINE_integer(
     "swaps", 10_000, "How many random swaps --against tries.", lower_bound=1
@@ -64,7 +63,7 @@ SEED = flags.DEFINE_integer("seed", 1, "Seed of the draws and the swaps.", lower
 
 
 def main(argv: list[str]) -> None:
-    """Scores the model and prints, or writes, what came out."""
+    """Scores the model; prints the scores and writes them if asked to."""
     del argv
     from bioner_tf.machine import use_threads
 

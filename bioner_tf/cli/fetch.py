@@ -18,8 +18,8 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "The directory to put it into."
 FROM = flags.DEFINE_string(
     "from",
     None,
-    "A mirror: a base URL or a directory that has the files by the names that they have at their "
-    "origin; of a directory also the unpacked files. Plain http is used only if this URL says so.",
+    "A mirror: a base URL or a directory that has the files under their original names; a "
+    "directory may have the unpacked files instead. Plain http is used only if this URL says so.",
 )
 COMMIT = flags.DEFINE_string(
     "commit",
@@ -36,7 +36,7 @@ PINNED = flags.DEFINE_bool(
 
 
 def main(argv: list[str]) -> None:
-    """Fetches."""
+    """Fetches what is missing."""
     del argv
     missing = []
     selected = fetch.select_sources(WHAT.value, COMMIT.value, PINNED.value)

@@ -1,7 +1,7 @@
 """Collects the runs below a directory into tables of their test scores.
 
-Runs that differ only in the seed become one row: mean and standard deviation. What belongs to the
-paper's tables is laid out like them, too, beside what the paper says about it.
+Runs that differ only in the seed become one row: mean and standard deviation. Runs of the paper's
+experiments are also shown in the layout of its tables, with the paper's statements about them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ SWEEP_DIR = flags.DEFINE_string(
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "Write the page to this Markdown file, and beside it as HTML in one file, the numbers as CSV "
-    "and a directory of pictures; by default the page is printed.",
+    "Write the page to this Markdown file, and beside it the same page as one HTML file, the "
+    "numbers as CSV and a directory of pictures; by default print the page.",
 )
 PICTURES = flags.DEFINE_bool("pictures", True, "Draw pictures (needs matplotlib).")
 
 
 def main(argv: list[str]) -> None:
-    """Collects and writes."""
+    """Collects the runs and writes, or prints, the page."""
     del argv
     if OUTPUT.value is not None and Path(OUTPUT.value).suffix != ".md":
         raise UsageError(f"--output: expected the name of a .md file, got {OUTPUT.value!r}")

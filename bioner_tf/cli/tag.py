@@ -1,9 +1,9 @@
-"""Finds the entities in raw text: one text a line in, one line out.
+"""Finds the entities in raw text: reads one text per line, writes one line for each.
 
-A text may be a sentence or a whole article. With --output_format=jsonl a line out is an object
+A text may be a sentence or a whole article. With --output_format=jsonl, each line is an object
 {"text": ..., "entities": [{"start", "end", "type", "text", "score"}, ...]}: offsets count Unicode
 code points from the start of the text, half-open; the score is the probability that exactly this
-span is an entity of this type. With --output_format=highlight it is the text with its entities
+span is an entity of this type. With --output_format=highlight, it is the text with its entities
 marked, in colour on a terminal and as [text|Type 0.98] elsewhere. Bytes that are not UTF-8 are read
 as U+FFFD.
 """

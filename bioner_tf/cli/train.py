@@ -1,7 +1,7 @@
 """Trains a tagger on one or more corpora, scores it on their test splits and exports it.
 
-The run directory is the whole record. Started again with the same flags, a run that was interrupted
-goes on where it was; a finished one shows its scores.
+The run directory is the whole record. Given again with the same flags, the command continues an
+interrupted run, and shows the scores of a finished one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ RUN_DIR = flags.DEFINE_string("run_dir", None, "Where everything is written to."
 CORES = flags.DEFINE_integer(
     "cores",
     None,
-    "Threads for so many cores at most; by default for all that the process may use.",
+    "The most cores to use; by default all that the process may use.",
     lower_bound=1,
 )
 
