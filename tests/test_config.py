@@ -46,6 +46,7 @@ def every_setting_changed() -> RunConfig:
             learning_rate=0.5,
             learning_rate_decay=0.5,
             rho=0.5,
+            average_decay=0.5,
             clip_norm=1.5,
             alpha=0.5,
             beta=0.25,
