@@ -51,12 +51,15 @@ class Split:
         sentences: In the order of the file, at least one.
         repaired: How many tags had to change to make all sequences legal.
         scheme: The file's own scheme, ``"IOB2"`` or ``"IOBES"``, in which its tags stay.
+        documents: The index of the first sentence of each document, ascending from 0; empty where
+            the file does not mark documents.
     """
 
     path: str
     sentences: tuple[Sentence, ...]
     repaired: int
     scheme: str
+    documents: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +105,7 @@ def read_split(path: PathLike, strict: bool = False) -> Split:
 
     A line holds a token, any further columns, and a tag, separated by tabs or spaces; it ends at
     ``\n`` or ``\r\n``. Lines of separators alone, and lines whose first column is ``-DOCSTART-``,
-    end a sentence. A byte order mark at the start is dropped.
+    end a sentence; the latter also start a document. A byte order mark at the start is dropped.
 
     Args:
         path: The file, UTF-8.
@@ -120,10 +123,10 @@ def read_split(path: PathLike, strict: bool = False) -> Split:
         raise BionerError(
             f"{path}: {_EXPECTED_LINE} lines, got no sentence at all; is this the right file?"
         )
-    scheme = tag_schemes.scheme_of({tag for _, sentence in numbered for tag in sentence.tags})
+    scheme = tag_schemes.scheme_of({tag for _, sentence, _ in numbered for tag in sentence.tags})
     sentences = []
     repaired = 0
-    for first_line, sentence in numbered:
+    for first_line, sentence, _ in numbered:
         legal, changed = tag_schemes.repair(sentence.tags, scheme)
         if changed:
             if strict:
@@ -131,7 +134,9 @@ def read_split(path: PathLike, strict: bool = False) -> Split:
             sentence = Sentence(sentence.tokens, tuple(legal))
             repaired += changed
         sentences.append(sentence)
-    return Split(path, tuple(sentences), repaired, scheme)
+    marks = [document for _, _, document in numbered]
+    documents = [i for i, mark in enumerate(marks) if i == 0 or mark != marks[i - 1]]
+    return Split(path, tuple(sentences), repaired, scheme, tuple(documents) if marks[-1] else ())
 
 
 def types_in(sentences: Iterable[Sentence]) -> set[str]:
@@ -163,7 +168,7 @@ def find_unknown_types(split: Split, known: Iterable[str]) -> list[UnknownType]:
         span.type for sentence in split.sentences for span in tag_schemes.to_spans(sentence.tags)
     )
     lines: dict[str, int] = {}
-    for first_line, sentence in _parse_lines(split.path, _read_text(split.path)):
+    for first_line, sentence, _ in _parse_lines(split.path, _read_text(split.path)):
         for number, tag in enumerate(sentence.tags, start=first_line):
             lines.setdefault(tag_schemes.split_tag(tag)[1], number)
     return [UnknownType(name, f"{split.path}:{lines[name]}", counts[name]) for name in unknown]
@@ -302,12 +307,17 @@ def _read_text(path: str) -> str:
         ) from error
 
 
-def _parse_lines(path: str, text: str) -> Iterator[tuple[int, Sentence]]:
-    """Parses the lines of a file; yields each sentence with the number of its first line."""
+def _parse_lines(path: str, text: str) -> Iterator[tuple[int, Sentence, int]]:
+    """Parses the lines of a file.
+
+    Yields:
+        The number of a sentence's first line, the sentence, and the document marks before it.
+    """
     shared: dict[str, str] = {}  # one object per distinct token or tag saves most of the memory
     known_tags: set[str] = set()
     tokens: list[str] = []
     tags: list[str] = []
+    document = 0
     # Not splitlines(), which also splits at form feeds, U+0085, U+2028 and others.
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         columns = _COLUMN_GAP.split(line.strip(_COLUMN_SEPARATORS))
@@ -319,10 +329,11 @@ def _parse_lines(path: str, text: str) -> Iterator[tuple[int, Sentence]]:
             tokens.append(shared.setdefault(token, token))
             tags.append(shared.setdefault(tag, tag))
         elif tokens:
-            yield number - len(tokens), Sentence(tuple(tokens), tuple(tags))
+            yield number - len(tokens), Sentence(tuple(tokens), tuple(tags)), document
             tokens, tags = [], []
+        document += columns[0] == DOCUMENT_MARK
     if tokens:
-        yield number + 1 - len(tokens), Sentence(tuple(tokens), tuple(tags))
+        yield number + 1 - len(tokens), Sentence(tuple(tokens), tuple(tags)), document
 
 
 def _check_line(place: str, columns: Sequence[str]) -> None:

@@ -57,7 +57,7 @@ def rates(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Turns counts into precision, recall and F1.
 
     Args:
-        counts: int (..., 3), as of ``sentence_counts``, summed over the sentences.
+        counts: (..., 3), as of ``sentence_counts``, summed over the sentences.
 
     Returns:
         By metric float64 (...), fractions in [0, 1]; 0 where there is nothing to divide by.
@@ -76,7 +76,7 @@ def bootstrap_intervals(
     """Confidence intervals by the percentile bootstrap over sentences.
 
     Args:
-        counts: int (sentences, 3), as of ``sentence_counts``; at least one sentence.
+        counts: (sentences, 3), as of ``sentence_counts``; at least one sentence.
         samples: How many test sets of the same size are drawn, with replacement.
         seed: Seed of the draws.
         confidence: In (0, 1).
@@ -88,18 +88,62 @@ def bootstrap_intervals(
         Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13. Sentences are
         drawn, not entities: the entities of a sentence are not independent.
     """
+    return percentile_intervals(bootstrap_totals(counts, samples, seed), confidence)
+
+
+def bootstrap_totals(counts: np.ndarray, samples: int = 1000, seed: int = 1) -> np.ndarray:
+    """Draws test sets of the same size, with replacement, and adds up their counts.
+
+    Args:
+        counts: (sentences, ..., 3), or a row for each document; at least one row.
+        samples: How many test sets are drawn.
+        seed: Seed of the draws.
+
+    Returns:
+        float64 (samples, ..., 3).
+    """
     generator = np.random.default_rng(seed)
-    totals = np.concatenate(
-        [
-            counts[generator.integers(len(counts), size=(rows, len(counts)))].sum(axis=1)
-            for rows in _chunks(samples, 3 * len(counts))
-        ]
-    )
+    rows = len(counts)
+    totals = []
+    for drawn in _chunks(samples, rows):
+        chosen = generator.integers(rows, size=(drawn, rows))
+        # How often each row was drawn: one matrix product then adds up all the counts.
+        chosen += rows * np.arange(drawn)[:, np.newaxis]
+        times = np.bincount(chosen.ravel(), minlength=drawn * rows).reshape(drawn, rows)
+        totals.append(times.astype(np.float64) @ counts.reshape(rows, -1))
+    return np.concatenate(totals).reshape(samples, *counts.shape[1:])
+
+
+def percentile_intervals(
+    totals: np.ndarray, confidence: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """Turns the totals of drawn test sets into confidence intervals.
+
+    Args:
+        totals: (samples, 3), as of ``bootstrap_totals``.
+        confidence: In (0, 1).
+
+    Returns:
+        By metric the bounds, fractions in [0, 1].
+    """
     tail = (1 - confidence) / 2
     return {
         metric: (float(np.quantile(values, tail)), float(np.quantile(values, 1 - tail)))
         for metric, values in rates(totals).items()
     }
+
+
+def sum_by_document(counts: np.ndarray, documents: Sequence[int]) -> np.ndarray:
+    """Adds up the counts of the sentences of each document.
+
+    Args:
+        counts: (sentences, ...).
+        documents: The index of the first sentence of each document, ascending from 0.
+
+    Returns:
+        (documents, ...).
+    """
+    return np.add.reduceat(counts, np.asarray(documents), axis=0)
 
 
 def paired_randomisation(

@@ -113,6 +113,20 @@ def test_long_tokens_and_long_sentences(write):
     assert split.sentences[0].tokens == tuple(tokens)
 
 
+@pytest.mark.parametrize(
+    ("content", "documents"),
+    [
+        ("a\tO\n\nb\tO\n", ()),
+        ("-DOCSTART-\tO\n\na\tO\n\nb\tO\n", (0,)),
+        # No empty line before the second mark; nothing between the last two.
+        ("-DOCSTART-\na\tO\n\nb\tO\n-DOCSTART- O\n\n-DOCSTART-\nc\tO\n", (0, 2)),
+        ("a\tO\n\n-DOCSTART-\nb\tO\n\nc\tO\n", (0, 1)),
+    ],
+)
+def test_documents(write, content, documents):
+    assert read_split(write(content)).documents == documents
+
+
 def test_document_mark_must_be_the_whole_first_column(write):
     split = read_split(write("-DOCSTART-s\tO\nX\tO\nof -DOCSTART- O\n"))
     assert split.sentences == (Sentence(("-DOCSTART-s", "X", "of"), ("O",) * 3),)

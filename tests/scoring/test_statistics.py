@@ -10,11 +10,13 @@ from bioner_tf.scoring.metrics import score_tags
 from bioner_tf.scoring.statistics import (
     METRICS,
     bootstrap_intervals,
+    bootstrap_totals,
     holm,
     paired_randomisation,
     rank_correlation,
     rates,
     sentence_counts,
+    sum_by_document,
     welch_test,
 )
 
@@ -158,3 +160,19 @@ def test_holm_by_hand():
     adjusted = holm({"a": 0.5, "b": 0.01, "c": 0.03, "d": 0.02})
     assert adjusted == pytest.approx({"a": 0.5, "b": 0.04, "c": 0.06, "d": 0.06})
     assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
+
+
+def test_totals_of_several_counts_at_once_are_those_of_each():
+    counts = np.stack([random_counts(np.random.default_rng(n), 12) for n in (1, 2)], axis=1)
+    totals = bootstrap_totals(counts, samples=7, seed=5)
+    assert totals.shape == (7, 2, 3)
+    chosen = np.random.default_rng(5).integers(12, size=(7, 12))
+    np.testing.assert_array_equal(totals, counts[chosen].sum(axis=1))
+    np.testing.assert_array_equal(totals[:, 1], bootstrap_totals(counts[:, 1], samples=7, seed=5))
+
+
+def test_sums_by_document():
+    counts = np.arange(12).reshape(4, 3)
+    np.testing.assert_array_equal(
+        sum_by_document(counts, [0, 1, 3]), [[0, 1, 2], [9, 11, 13], [9, 10, 11]]
+    )
