@@ -14,7 +14,11 @@ from bioner_tf.vectors.word2vec import Word2VecConfig, find_files, train_vectors
 _DEFAULTS = Word2VecConfig()
 
 INPUT = flags.DEFINE_list(
-    "input", None, "Text files (UTF-8, also .gz), or patterns like 'texts/**/*.txt'.", required=True
+    "input",
+    None,
+    "Text files (UTF-8, also .gz), or patterns like 'texts/**/*.txt'. The text of a corpus's .tsv "
+    "file are its tokens.",
+    required=True,
 )
 OUTPUT = flags.DEFINE_string(
     "output", None, "The file: word2vec binary (.bin) or text (.txt, .vec).", required=True

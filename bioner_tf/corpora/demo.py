@@ -107,10 +107,11 @@ def read_example() -> str:
 
 
 def write_demo(data_dir: PathLike, seed: int) -> list[Path]:
-    """Writes the demo corpora and the example text.
+    """Writes the demo corpora, an example text for their tagger and an abstract for the bundled one.
 
     Args:
-        data_dir: The directory for ``<corpus>/<split>.tsv`` and ``example.txt``; made if missing.
+        data_dir: The directory for ``<corpus>/<split>.tsv``, ``example.txt`` and ``abstract.txt``;
+            made if missing.
         seed: See ``build_demo_corpora``.
 
     Returns:
@@ -123,6 +124,7 @@ def write_demo(data_dir: PathLike, seed: int) -> list[Path]:
         for split, sentences in splits.items()
     }
     contents[data_dir / "example.txt"] = read_example()
+    contents[data_dir / "abstract.txt"] = _resource("abstract.txt")
     for path, content in contents.items():
         write_text_atomically(path, content)
     return list(contents)

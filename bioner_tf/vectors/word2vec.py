@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bioner_tf.corpora.corpus import TOKEN
+from bioner_tf.corpora.corpus import TOKEN, read_split
 from bioner_tf.corpora.vocabulary import lower_word, normalise_word
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.files import PathLike
@@ -22,6 +22,7 @@ from bioner_tf.terminal import Progress
 _GZIP_MAGIC = b"\x1f\x8b"
 # gensim ignores words of a sentence beyond this many.
 _LONGEST_SENTENCE = 10_000
+_CORPUS_SUFFIX = ".tsv"
 _SECONDS_BETWEEN_REPORTS = 10.0
 
 Report = Callable[[str], None]
@@ -91,7 +92,7 @@ class TextFiles:
     """The sentences of text files, plain or gzipped, a line a sentence; may be read repeatedly.
 
     Args:
-        paths: The files, UTF-8.
+        paths: The files, UTF-8; of a corpus (``.tsv``) the tokens are the text.
         lower: Whether to lower-case.
         report: Called every few seconds with a line of progress.
     """
@@ -109,7 +110,7 @@ class TextFiles:
         """
         words, told = 0, time.monotonic()
         for number, path in enumerate(self._paths, start=1):
-            for line in _lines(path):
+            for line in _corpus_lines(path) if path.endswith(_CORPUS_SUFFIX) else _lines(path):
                 tokens = tokenise(line, self._lower)
                 words += len(tokens)
                 for start in range(0, len(tokens), _LONGEST_SENTENCE):
@@ -117,6 +118,10 @@ class TextFiles:
                 if time.monotonic() - told > _SECONDS_BETWEEN_REPORTS:
                     told = time.monotonic()
                     self._report(f"  {words:,} words, file {number} of {len(self._paths)}")
+
+
+def _corpus_lines(path: str) -> Iterator[str]:
+    return (" ".join(sentence.tokens) for sentence in read_split(path).sentences)
 
 
 def _lines(path: str) -> Iterator[str]:

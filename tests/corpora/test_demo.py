@@ -46,8 +46,9 @@ def test_written_corpus_is_read_back_and_needs_no_repair(corpora, name, tmp_path
 
 def test_example_is_written_beside_the_corpora(tmp_path):
     paths = demo.write_demo(tmp_path, seed=1)
-    assert len(paths) == len(set(paths)) == 7
+    assert len(paths) == len(set(paths)) == 8
     assert (tmp_path / "example.txt").read_text(encoding="utf-8") == demo.read_example()
+    assert "gefitinib" in (tmp_path / "abstract.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)

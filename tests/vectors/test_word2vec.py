@@ -59,6 +59,12 @@ def test_plain_and_gzipped_files_are_read_as_often_as_wanted(tmp_path):
         assert [len(sentence) for sentence in files] == [2, 10_000, 1, 1]
 
 
+def test_of_a_corpus_the_tokens_are_read_and_the_tags_are_not(tmp_path):
+    path = tmp_path / "train.tsv"
+    path.write_text("-DOCSTART-\tO\n\nIL-2\tB-Gene\nbinds\tO\n\nEnd\tO\n", encoding="utf-8")
+    assert list(TextFiles([str(path)])) == [["IL", "-", "0", "binds"], ["End"]]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
