@@ -107,7 +107,7 @@ def read_example() -> str:
 
 
 def write_demo(data_dir: PathLike, seed: int) -> list[Path]:
-    """Writes the demo corpora, an example text for their tagger and an abstract for the bundled one.
+    """Writes the demo corpora, a text for their tagger and an abstract for the bundled tagger.
 
     Args:
         data_dir: The directory for ``<corpus>/<split>.tsv``, ``example.txt`` and ``abstract.txt``;
