@@ -1,7 +1,7 @@
 """How every command starts and how it ends.
 
-A command's module defines its flags, ``main`` and an ``entry`` that calls ``run(main)``. Whatever a
-user can do wrong ends in one line on stderr and an exit code:
+A command's module defines its flags, ``main``, and the console script ``entry = command(main)``.
+Whatever a user can do wrong ends in one line on stderr and an exit code:
 
 ======  ============================================================================
 code    meaning
@@ -19,6 +19,7 @@ been parsed: help and usage errors come at once.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import os
@@ -38,6 +39,11 @@ Main = Callable[[list[str]], None]
 _DATA = Path(__file__).resolve().parents[1] / "data"
 _INTERRUPTED = 130
 _OUTPUT_CLOSED = 141
+
+
+def command(main: Main) -> Callable[[], NoReturn]:
+    """Returns the console script of a command."""
+    return functools.partial(run, main)
 
 
 def run(main: Main, flag_values: flags.FlagValues = flags.FLAGS) -> NoReturn:

@@ -41,10 +41,7 @@ def main(argv: list[str]) -> None:
         print(HTML.value)
 
 
-def entry() -> None:
-    """The console script ``bioner-compare``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()

@@ -27,10 +27,7 @@ def main(argv: list[str]) -> None:
     )
 
 
-def entry() -> None:
-    """The console script ``bioner-demo``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()

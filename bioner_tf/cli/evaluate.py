@@ -152,10 +152,7 @@ def main(argv: list[str]) -> None:
         write_json_atomically(JSON.value, report)
 
 
-def entry() -> None:
-    """The console script ``bioner-evaluate``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()

@@ -78,10 +78,7 @@ def main(argv: list[str]) -> None:
             print(f"removed {export_dir / str(version)}")
 
 
-def entry() -> None:
-    """The console script ``bioner-export``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()

@@ -51,10 +51,7 @@ def main(argv: list[str]) -> None:
         )
 
 
-def entry() -> None:
-    """The console script ``bioner-fetch``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()

@@ -27,10 +27,7 @@ def main(argv: list[str]) -> None:
     print(rank_candidates(DATA_DIR.value, MAIN.value, CANDIDATES.value, SWEEP_DIR.value))
 
 
-def entry() -> None:
-    """The console script ``bioner-partner``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()

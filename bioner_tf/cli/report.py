@@ -44,10 +44,7 @@ def main(argv: list[str]) -> None:
         print(path)
 
 
-def entry() -> None:
-    """The console script ``bioner-report``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()

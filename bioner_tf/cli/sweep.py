@@ -129,10 +129,7 @@ def main(argv: list[str]) -> None:
     train_cells(SWEEP_DIR.value, cells, resources, cluster, lambda line: print(line, flush=True))
 
 
-def entry() -> None:
-    """The console script ``bioner-sweep``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()

@@ -53,10 +53,7 @@ def main(argv: list[str]) -> None:
     )
 
 
-def entry() -> None:
-    """The console script ``bioner-tag``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()

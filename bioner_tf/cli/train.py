@@ -91,10 +91,7 @@ def main(argv: list[str]) -> None:
         raise
 
 
-def entry() -> None:
-    """The console script ``bioner-train``."""
-    app.run(main)
-
+entry = app.command(main)
 
 if __name__ == "__main__":
     entry()
