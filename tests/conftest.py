@@ -1,4 +1,4 @@
-"""What all tests share: a quiet, thrifty TensorFlow, fixed seeds and the real corpora."""
+"""Shared by all tests: settings of TensorFlow, fixed seeds and the real corpora."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards the house: what each folder may import, and a few modules that stand alone."""
+"""Checks what each folder may import, and that a few modules import nothing else."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def folder(module: str) -> str:
 
 
 def imported(source: str) -> set[str]:
-    """The dotted names that a module's source imports, and the chains that it reaches through."""
+    """Returns the dotted names that a module's source imports, also through attributes."""
     names: set[str] = set()
     stands_for: dict[str, str] = {}
     tree = ast.parse(source)
@@ -84,7 +84,7 @@ def imported(source: str) -> set[str]:
 
 
 def dotted(node: ast.AST) -> str:
-    """``a.b.c`` of an attribute's chain, or an empty string where it hangs on an expression."""
+    """Returns ``a.b.c`` of a chain of attributes; an empty string if it starts at an expression."""
     if isinstance(node, ast.Attribute):
         base = dotted(node.value)
         return f"{base}.{node.attr}" if base else ""
@@ -108,7 +108,7 @@ def own_imports(source: str, modules: Iterable[str]) -> set[str]:
 
 
 def violations(module: str, source: str, modules: Iterable[str]) -> list[str]:
-    """What a module's source does that its place in the house forbids."""
+    """Returns the imports of a module that its folder may not have."""
     own = folder(module)
     if own not in ROOT and own not in MAY_IMPORT:
         return [f"{module} is in no known folder: list it in tests/test_architecture.py"]
@@ -130,7 +130,7 @@ def violations(module: str, source: str, modules: Iterable[str]) -> list[str]:
 
 
 def find_cycle(graph: dict[str, set[str]]) -> list[str]:
-    """Modules that import each other in a circle, or nothing."""
+    """Returns modules that import each other in a circle; none if there are none."""
     finished: set[str] = set()
 
     def visit(module: str, path: list[str]) -> list[str]:

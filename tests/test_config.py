@@ -1,4 +1,4 @@
-"""A run's configuration: what it refuses, and that it survives config.json."""
+"""A run's configuration: what it refuses, and that config.json restores it."""
 
 from __future__ import annotations
 

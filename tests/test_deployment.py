@@ -1,4 +1,4 @@
-"""The deployment kit of export/: that servers can read it, and that it says the same throughout."""
+"""The deployment kit of export/: servers can read it, and its files agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and directories appear whole or not at all, whoever is interrupted when."""
+"""Files and directories appear complete or not at all, even if a writer is interrupted."""
 
 from __future__ import annotations
 

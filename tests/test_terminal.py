@@ -1,4 +1,4 @@
-"""Progress: what it tells on a terminal and elsewhere."""
+"""Progress: what it shows on a terminal and elsewhere."""
 
 from __future__ import annotations
 

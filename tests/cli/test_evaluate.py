@@ -17,7 +17,7 @@ from tests.helpers.finished_run import CORPORA, shared_run
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    """The directory of a finished run; not to be written to."""
+    """The directory of a finished run; tests must not write to it."""
     return shared_run(tmp_path_factory)
 
 
@@ -120,7 +120,7 @@ MISTAKES = {
 
 @pytest.fixture(scope="module")
 def fill(run_dir, root):
-    """Puts the real places into a text."""
+    """Replaces the placeholders of paths in a text."""
     data_dir = RunConfig.load(run_dir / "config.json").data.data_dir
     places = {"RUN": str(run_dir), "DATA": data_dir, "ROOT": str(root)}
 

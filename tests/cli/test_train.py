@@ -1,4 +1,4 @@
-"""``bioner-train`` as a user meets it: what they get wrong ends in one line and an exit code."""
+"""``bioner-train`` as a user runs it: mistakes end in one line and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading corpora: every form that occurs in the wild, and what to say about the others."""
+"""Reading corpora: the forms that are accepted, and the errors for others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TWO_SENTENCES = (
 
 @pytest.fixture
 def write(tmp_path):
-    """Returns a function that writes ``content`` to a file and names it."""
+    """Returns a function that writes ``content`` to a file and returns its path."""
 
     def write_file(content, name="train.tsv"):
         path = tmp_path / name

@@ -42,7 +42,7 @@ def tables(tags):
 
 
 def is_legal(sequence, tags):
-    """Asks the three tables, the way a decoder does."""
+    """Tells whether the three tables allow a sequence, as a decoder uses them."""
     if not sequence:
         return True
     starts, transitions, ends = tables(tags)
@@ -53,7 +53,7 @@ def is_legal(sequence, tags):
 
 
 def spellable(scheme, length):
-    """All tag sequences that some set of disjoint spans spells, found by enumerating spans."""
+    """Returns the tag sequences of all sets of disjoint spans."""
     if length == 0:
         return {()}
     found = {("O", *rest) for rest in spellable(scheme, length - 1)}

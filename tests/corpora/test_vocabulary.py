@@ -1,4 +1,4 @@
-"""Vocabularies: what goes in, in which order, and what comes out of files and look-ups."""
+"""Vocabularies: their entries and order, their files, and look-ups."""
 
 from __future__ import annotations
 

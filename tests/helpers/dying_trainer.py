@@ -1,4 +1,4 @@
-"""bioner-train, which dies in its second epoch when it is started in a run directory first."""
+"""bioner-train that kills itself in the second epoch of its first start in a run directory."""
 
 from __future__ import annotations
 

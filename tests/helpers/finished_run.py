@@ -1,4 +1,4 @@
-"""One finished run that all tests of a session look at."""
+"""A finished run that all tests of a session read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHARED: list[Path] = []
 
 
 def shared_run(factory: pytest.TempPathFactory) -> Path:
-    """Returns the directory of a finished run that all tests of a session look at.
+    """Returns the directory of a finished run that all tests of a session read.
 
     Cross-sharing of a corpus of one type, whose devel and test splits have another type that
     training never saw, and a corpus of two types in IOBES. Vectors bring words that training never

@@ -1,4 +1,4 @@
-"""What a run of bioner-train ends with, to the bit."""
+"""The outcome of a run of bioner-train, to the bit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def bits(prefix: Path) -> dict[str, tuple]:
 
 
 def outcome(run_dir: Path) -> dict[str, object]:
-    """All that a run ends with, but for times and TensorBoard's events; of exports the newest."""
+    """Returns a run's outcome, without times and TensorBoard's events; of exports the newest."""
     records = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     for record in records:
         assert record.pop("seconds") > 0

@@ -1,4 +1,4 @@
-"""Looks at processes that tests have started, and waits for what they do."""
+"""Inspects processes that tests have started, and waits for them."""
 
 from __future__ import annotations
 

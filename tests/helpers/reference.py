@@ -37,7 +37,7 @@ def everything_is_legal(_: TagIds) -> bool:
 def legal_by_tables(
     starts: Sequence[bool], transitions: Sequence[Sequence[bool]], ends: Sequence[bool]
 ) -> Predicate:
-    """The predicate that three tables of legal tags stand for."""
+    """Returns the predicate of three tables of legal tags."""
 
     def legal(sequence: TagIds) -> bool:
         pairs = zip(sequence, sequence[1:])

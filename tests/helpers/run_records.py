@@ -61,7 +61,7 @@ def write_run(
 
 
 def history_of(path: Path, *scores: float) -> History:
-    """Writes a history of devel scores, one an epoch."""
+    """Writes a history of devel scores, one per epoch."""
     history = History(path, 0)
     for epoch, score in enumerate(scores, start=1):
         history.append({"epoch": epoch, F1: score})

@@ -35,7 +35,7 @@ def make_tagger(structure: str, corpora: Sequence[str], seed: int = 1, **changes
 
 
 def _entries(rows: int) -> Vocabulary:
-    """A vocabulary for a table of so many rows."""
+    """Returns a vocabulary for a table of this many rows."""
     return Vocabulary(tuple(map(str, range(rows - FIRST_ID))))
 
 

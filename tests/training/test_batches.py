@@ -1,4 +1,4 @@
-"""Encoding, batching and turns: nothing lost, nothing twice, every draw repeatable."""
+"""Encoding, batching and turns: each sentence once per pass, every draw repeatable."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def encode(sentences: list[Sentence]) -> tuple[Forms, EncodedSplit]:
 
 
 class Spelling(Source):
-    """Spells the tokens of ``make_sentences``, in one number and letter by letter."""
+    """Encodes the tokens of ``make_sentences`` as one number and as letters."""
 
     input_specs: ClassVar = {
         name: tf.TensorSpec([None, None], tf.int32) for name in ("word_ids", "char_ids")
@@ -62,7 +62,7 @@ SOURCES = [Spelling(Vocabulary(()), ModelConfig())]
 
 
 def spell_word(tokens: list[str]) -> np.ndarray:
-    """A number that tells the tokens of ``make_sentences`` apart."""
+    """Returns a different number for each token of ``make_sentences``."""
     return np.array([int.from_bytes(token.encode(), "big") for token in tokens], np.int32)
 
 

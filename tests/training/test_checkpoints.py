@@ -1,4 +1,4 @@
-"""Checkpoints: all of the state, whole or not there, and what happens where one is damaged."""
+"""Checkpoints: they hold the whole state, are complete or absent, and may be damaged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bioner_tf.training.optimizer import RMSprop
 
 
 class State:
-    """Two variables, one updated by rows, and their optimizer."""
+    """Two variables, one of which is updated row by row, and their optimizer."""
 
     def __init__(self, directory, width=2):
         self.table = tf.Variable(tf.zeros((50, width)))
@@ -39,7 +39,7 @@ class State:
         self.optimizer.apply_gradients(zip(gradients, [self.table, self.vector]))
 
     def values(self):
-        """Every number of the state."""
+        """Returns the whole state."""
         variables = [self.table, self.vector, self.updates, *self.optimizer.variables]
         return [variable.numpy() for variable in variables]
 

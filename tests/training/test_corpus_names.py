@@ -1,4 +1,4 @@
-"""Corpora may have any name that a directory may have."""
+"""A corpus may have any name that a directory may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two devices and two workers against the step that they should take together, by hand."""
+"""Two devices and two workers against the same step computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences that are tagged by the networks in memory."""
+"""Tagging sentences with the networks in memory."""
 
 from __future__ import annotations
 

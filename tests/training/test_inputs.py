@@ -1,4 +1,4 @@
-"""What a run learns from: the right sentences, vocabularies that know only them, all encoded."""
+"""The inputs of a run: its sentences, vocabularies of the training sentences, encoded splits."""
 
 from __future__ import annotations
 

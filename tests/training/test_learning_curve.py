@@ -1,4 +1,4 @@
-"""The learning curve: a picture of what it was given, or none."""
+"""The learning curve: the picture that is drawn, or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that is killed at any instant and started again ends as one that never was.
+"""A run that is killed at any instant and started again ends like one that was not killed.
 
 Every process here is a real ``bioner-train``, killed by SIGKILL at an exact moment: the child
 patches the function in which it is to die.
@@ -59,7 +59,7 @@ train.entry()
 
 
 def start(config: RunConfig, run_dir: Path, moment: str = "", **environment: str):
-    """Starts ``bioner-train``, which dies at ``moment`` where one is given."""
+    """Starts ``bioner-train``, which is killed at ``moment`` if that is given."""
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, moment, *flags_of(config, run_dir)],
         stdout=subprocess.PIPE,
@@ -78,7 +78,7 @@ def train(config: RunConfig, run_dir: Path, **environment: str) -> str:
 
 
 def killed(config: RunConfig, run_dir: Path, moment: str) -> None:
-    """Trains until ``moment``, which must come."""
+    """Trains until ``moment``, which must be reached."""
     process = start(config, run_dir, moment)
     _, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, f"{moment}: {process.returncode} {err}"
@@ -99,19 +99,19 @@ def config(data_dir):
 
 @pytest.fixture(scope="module")
 def small_config(data_dir):
-    """A run that is started in half the time, for what does not hang on its structure."""
+    """A run that starts in half the time, for tests that do not depend on the structure."""
     return make_config(data_dir, ["genes"], "single_task", epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(config, tmp_path_factory):
-    """The directory and the outcome of a run that nobody disturbed."""
+    """The directory and the outcome of a run that was not killed."""
     return run_undisturbed(config, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def small_undisturbed(small_config, tmp_path_factory):
-    """Likewise, of the small one."""
+    """The same for the small run."""
     return run_undisturbed(small_config, tmp_path_factory)
 
 

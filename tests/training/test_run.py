@@ -33,7 +33,7 @@ COUNTS = {"support", "predicted", "correct"}
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The directory of a run that ended; not to be written to."""
+    """The directory of a finished run; tests must not write to it."""
     return shared_run(tmp_path_factory)
 
 
@@ -66,7 +66,7 @@ def small(tmp_path):
 
 @pytest.fixture
 def no_export(monkeypatch):
-    """Leaves the export out, which takes seconds."""
+    """Skips the export, which takes seconds."""
     monkeypatch.setattr(runs, "export_run", lambda *args, **kwargs: "nowhere")
 
 
@@ -315,7 +315,7 @@ def test_fewer_epochs_than_were_trained_are_refused(finished, config, epochs):
 
 @pytest.fixture
 def moved(finished, config, tmp_path):
-    """A copy of the finished run with what it read, to be gone on with."""
+    """A copy of the finished run and its data, for tests that continue it."""
     root = tmp_path / "shared"
     shutil.copytree(finished.parent, root)
     data = dataclasses.replace(

@@ -1,4 +1,4 @@
-"""A turn of training: what moves, by how much, and what must not."""
+"""A turn of training: which variables move, by how much, and which do not."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ MATRIX = np.array(
 
 
 def text_lines(words=WORDS, matrix=MATRIX):
-    """One line a word; the numbers in full precision."""
+    """Returns one line per word, with the numbers in full precision."""
     return b"".join(
         f"{word} {' '.join(repr(float(value)) for value in row)}\n".encode()
         for word, row in zip(words, matrix)
@@ -32,7 +32,7 @@ def header(words=6, dim=3):
 
 
 def binary(words=WORDS, matrix=MATRIX, between=b""):
-    """``between``: what follows a vector; word2vec.c writes a line feed there."""
+    """``between`` follows each vector; word2vec.c writes a line feed there."""
     return header(len(words), len(matrix[0])) + b"".join(
         (word if isinstance(word, bytes) else word.encode())
         + b" "

@@ -1,4 +1,4 @@
-"""The word table: its first values, and how many words have a vector."""
+"""The word table: its initial values, and how many words have a vector."""
 
 from __future__ import annotations
 
