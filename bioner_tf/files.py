@@ -203,8 +203,8 @@ def try_lock(stream: IO[Any]) -> bool:
 def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
     """Lets only one process write into a directory, for as long as the block runs.
 
-    The lock (see ``try_lock``) ends with the process, even if that is killed. The file stays; it
-    names the process that took the lock last.
+    The lock (see ``try_lock``) ends with the process, even if that is killed. The file names the
+    process that has the lock; it is removed at the end, and so is a new directory that is empty.
 
     Args:
         path: The directory; made where there is none.
@@ -214,19 +214,41 @@ def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
         BionerError: Another process has the lock.
     """
     directory = Path(path)
+    is_new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / name, "a+", encoding="utf-8") as stream:
-        if not try_lock(stream):
-            stream.seek(0)
-            raise BionerError(
-                f"{directory}: expected to be the only process that writes here, but another one "
-                f"does: {stream.read().strip() or 'unknown'}; wait until it has ended"
-            )
+    file = directory / name
+    with _open_locked(file) as stream:
         stream.truncate(0)
         since = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         stream.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
         stream.flush()
-        yield
+        try:
+            yield
+        finally:
+            # While the lock is held: nobody else may have written into this file.
+            file.unlink(missing_ok=True)
+            if is_new:
+                with contextlib.suppress(OSError):
+                    directory.rmdir()
+
+
+def _open_locked(file: Path) -> IO[str]:
+    """Opens a lock file, and locks it."""
+    while True:
+        stream = open(file, "a+", encoding="utf-8")  # noqa: SIM115
+        if not try_lock(stream):
+            with stream:
+                stream.seek(0)
+                holder = stream.read().strip() or "unknown"
+            raise BionerError(
+                f"{file.parent}: expected to be the only process that writes here, but another "
+                f"one does: {holder}; wait until it has ended"
+            )
+        # The process that had the lock may have removed the file between opening and locking.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(stream.fileno()), os.stat(file)):
+                return stream
+        stream.close()
 
 
 def remove_directory(path: PathLike) -> None:

@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
     """Exports the run that the flags describe; prints the directories written and removed."""
     del argv
     from bioner_tf.machine import use_threads
-    from bioner_tf.serving.versions import prune_versions
+    from bioner_tf.serving.versions import lock_exports, prune_versions
     from bioner_tf.training.pruning import pruned_words
     from bioner_tf.training.trained_run import export_run, load_run
 
@@ -63,19 +63,19 @@ def main(argv: list[str]) -> None:
     use_threads()
     run = load_run(RUN_DIR.value, PRECISION.value)
     export_dir = Path(EXPORT_DIR.value or run.directory.exports)
-    # A version that may be served already must not change.
-    if VERSION.value is not None and (export_dir / str(VERSION.value)).exists():
-        raise UsageError(
-            f"{export_dir}: version {VERSION.value} is there already; remove it, or leave "
-            "--version out for the next number"
-        )
-    with contextlib.ExitStack() as stack:
+    with lock_exports(export_dir), contextlib.ExitStack() as stack:
+        # A version that may be served already must not change.
+        if VERSION.value is not None and (export_dir / str(VERSION.value)).exists():
+            raise UsageError(
+                f"{export_dir}: version {VERSION.value} is there already; remove it, or leave "
+                "--version out for the next number"
+            )
         if MAX_WORDS.value is not None:
             run = stack.enter_context(pruned_words(run, MAX_WORDS.value))
         print(export_run(run, export_dir, VERSION.value, TABLE_PRECISION.value))
-    if KEEP_VERSIONS.value is not None:
-        for version in prune_versions(export_dir, KEEP_VERSIONS.value):
-            print(f"removed {export_dir / str(version)}")
+        if KEEP_VERSIONS.value is not None:
+            for version in prune_versions(export_dir, KEEP_VERSIONS.value):
+                print(f"removed {export_dir / str(version)}")
 
 
 entry = app.command(main)

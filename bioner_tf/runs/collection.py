@@ -12,6 +12,7 @@ from bioner_tf.config import RunConfig
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike, read_json_object
 from bioner_tf.runs.checks import require
+from bioner_tf.runs.checksums import check_files
 from bioner_tf.runs.directory import CONFIG_FILE, RunDirectory
 from bioner_tf.runs.history import read_history
 from bioner_tf.runs.report import read_fingerprints, read_report
@@ -112,6 +113,7 @@ def read_run(directory: PathLike, name: str) -> Run:
         BionerError: It is not a run, or one of its files is damaged.
     """
     files = RunDirectory(Path(directory))
+    check_files(files.root, (files.config, files.report, files.corpora, files.metrics))
     config = RunConfig.load(files.config)
     report, fingerprints = read_report(files.report), read_fingerprints(files.corpora)
     main = config.data.corpora[0]

@@ -34,15 +34,15 @@ class RunDirectory:
     metrics = _Place("metrics.jsonl")  # one record for each epoch
     events = _Place("tensorboard")
     report = _Place("report.json")  # the outcome
+    all_predictions = _Place("predictions")
     learning_curve = _Place("learning_curve.png")
     exports = _Place("export")  # one directory for each exported version
 
     def remove_leftovers(self) -> None:
         """Removes what killed writers left; the caller must be the only writer."""
-        predictions = self.root / "predictions"
-        for directory in (self.root, self.vocabulary, self.checkpoints, predictions):
+        for directory in (self.root, self.vocabulary, self.checkpoints, self.all_predictions):
             remove_leftovers(directory)
 
     def predictions(self, corpus: str, split: str) -> Path:
         """The file of the predicted tags of a split."""
-        return self.root / "predictions" / f"{corpus}.{split}.tsv"
+        return self.all_predictions / f"{corpus}.{split}.tsv"

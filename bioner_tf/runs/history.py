@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bioner_tf.errors import BionerError
-from bioner_tf.files import PathLike, parse_json_object, write_text_atomically
+from bioner_tf.files import PathLike, parse_json_object, read_text, write_text_atomically
 from bioner_tf.runs.checks import is_nested, require
+from bioner_tf.runs.checksums import rewrite_files
 
 
 def devel_f1_key(corpus: str) -> str:
@@ -25,10 +25,7 @@ def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
     """
     if not path.exists():
         return ()
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise BionerError(f"{path}: expected UTF-8 text: {error}") from None
+    lines = read_text(path).splitlines()
     records = tuple(
         parse_json_object(f"{path}:{number}", line) for number, line in enumerate(lines, start=1)
     )
@@ -56,8 +53,9 @@ class History:
         self.records.append(dict(record))
 
     def save(self) -> None:
-        """Writes the file."""
-        write_text_atomically(self._path, "".join(json.dumps(r) + "\n" for r in self.records))
+        """Writes the file, and its checksum in the run directory."""
+        with rewrite_files(self._path.parent, self._path):
+            write_text_atomically(self._path, "".join(json.dumps(r) + "\n" for r in self.records))
 
     def has_stalled(self, key: str, patience: int) -> bool:
         """Whether the last ``patience`` epochs (1 or more) brought no higher ``key``."""

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from bioner_tf.errors import BionerError
-from bioner_tf.files import PathLike, remove_directory
+from bioner_tf.files import PathLike, lock_directory, remove_directory, remove_leftovers
 from bioner_tf.serving.metadata import METADATA_PATH
 
 _SAVED_MODEL = "saved_model.pb"
+
+
+@contextlib.contextmanager
+def lock_exports(export_dir: PathLike) -> Iterator[None]:
+    """Lets only one process export into a directory of versions, for as long as the block runs.
+
+    What killed exports left is removed first.
+
+    Raises:
+        BionerError: Another process exports into it.
+    """
+    with lock_directory(export_dir, "export.lock"):
+        remove_leftovers(export_dir)
+        yield
 
 
 def list_versions(export_dir: PathLike) -> list[int]:

@@ -54,14 +54,20 @@ class Distribution:
             yield from range(step * self.replicas + first, step * self.replicas + first + local)
 
 
+def is_chief(kind: str) -> bool:
+    """Tells whether this process writes, before the others need to be there."""
+    if kind != "multiworker":
+        return True
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return resolver.task_type in (None, first) and resolver.task_id in (None, 0)
+
+
 def distribute(kind: str) -> Distribution:
     """Returns the distribution "none", "mirrored" or "multiworker" (set up by ``TF_CONFIG``)."""
     if kind == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return Distribution(tf.distribute.MirroredStrategy([d.name for d in devices]), True)
     if kind == "multiworker":
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        resolver = strategy.cluster_resolver
-        is_chief = resolver.task_id in (None, 0) and resolver.task_type in (None, "chief", "worker")
-        return Distribution(strategy, is_chief)
+        return Distribution(tf.distribute.MultiWorkerMirroredStrategy(), is_chief(kind))
     return Distribution(tf.distribute.get_strategy(), True)

@@ -8,7 +8,6 @@ from typing import Callable
 
 from tensorflow import keras
 
-from bioner_tf.errors import BionerError
 from bioner_tf.models import MultiTaskTagger
 from bioner_tf.runs.directory import RunDirectory
 from bioner_tf.runs.history import History, devel_f1_key
@@ -22,7 +21,7 @@ from bioner_tf.training.callbacks.scores import DevelopmentScores
 from bioner_tf.training.checkpoints import CheckpointStore
 from bioner_tf.training.distribution import Distribution
 from bioner_tf.training.inputs import TrainingInputs
-from bioner_tf.training.trained_run import checkpoint_store, chosen_epoch
+from bioner_tf.training.trained_run import checkpoint_store, chosen_epoch, read_full_history
 from bioner_tf.training.trainer import MultiTaskTrainer
 
 ScoreDevel = Callable[[], dict[str, Scores]]
@@ -63,12 +62,7 @@ def fit(
         with average.applied() if average is not None else contextlib.nullcontext():
             return score_devel()
 
-    history = History(directory.metrics, done)
-    if len(history.records) < done:
-        raise BionerError(
-            f"{directory.metrics}: expected a line for each of the {done} epochs so far, got "
-            f"{len(history.records)}; put the file back, or give another --run_dir"
-        )
+    history = read_full_history(directory, done)
     stalled = settings.patience > 0 and history.has_stalled(best_by, settings.patience)
     if done:
         print(f"going on after epoch {done}", flush=True)

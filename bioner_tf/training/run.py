@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +18,14 @@ from bioner_tf.files import (
     write_text_atomically,
 )
 from bioner_tf.models import MultiTaskTagger, build_tagger
+from bioner_tf.runs.checksums import check_files, rewrite_files
 from bioner_tf.runs.directory import RunDirectory
 from bioner_tf.runs.history import History
 from bioner_tf.runs.report import read_report
 from bioner_tf.scoring.metrics import Scores, format_scores, score_tags
+from bioner_tf.serving.versions import lock_exports
 from bioner_tf.training.continuation import require_same_data, require_same_run
-from bioner_tf.training.distribution import Distribution, distribute
+from bioner_tf.training.distribution import Distribution, distribute, is_chief
 from bioner_tf.training.evaluation import Decoder
 from bioner_tf.training.fitting import ScoreDevel, fit
 from bioner_tf.training.inputs import TrainingInputs, load_inputs
@@ -45,6 +48,15 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
     directory = RunDirectory(Path(run_dir))
     if directory.root.is_file():
         raise BionerError(f"{run_dir}: expected a directory, got a file; give another --run_dir")
+    # Of several workers only the chief writes.
+    with contextlib.ExitStack() as stack:
+        if is_chief(config.training.distribute):
+            stack.enter_context(lock_directory(directory.root, "train.lock"))
+        _train(config, directory, flags_text)
+
+
+def _train(config: RunConfig, directory: RunDirectory, flags_text: str) -> None:
+    check_files(directory.root)
     require_same_run(directory, config)
     report = read_report(directory.report)
     if report.get("epochs") == config.training.epochs:
@@ -58,10 +70,8 @@ def train(config: RunConfig, run_dir: PathLike, flags_text: str) -> None:
     require_same_run(directory, inputs.config)
     require_same_data(directory, inputs)
     if distribution.is_chief:
-        with lock_directory(directory.root, "train.lock"):
-            _run(inputs, directory, distribution, flags_text)
+        _run(inputs, directory, distribution, flags_text)
     else:
-        # Only the chief of several workers writes.
         tagger, decoder = _build(inputs, distribution)
         fit(inputs, tagger, _devel_scorer(inputs, decoder), directory, distribution)
 
@@ -72,10 +82,11 @@ def _run(
     config = inputs.config
     directory.remove_leftovers()
     tagger, decoder = _build(inputs, distribution)
-    config.save(directory.config)
     write_text_atomically(directory.flags, flags_text)
-    write_json_atomically(directory.corpora, inputs.fingerprints())
-    inputs.vocabularies.save(directory.vocabulary)
+    with rewrite_files(directory.root, directory.config, directory.corpora, directory.vocabulary):
+        config.save(directory.config)
+        write_json_atomically(directory.corpora, inputs.fingerprints())
+        inputs.vocabularies.save(directory.vocabulary)
     report = {
         "structure": config.model.structure,
         "parameters": tagger.count_parameters(),
@@ -91,14 +102,17 @@ def _run(
         history = History(directory.metrics, config.training.epochs)
         if not draw_learning_curve(directory.learning_curve, history.records, tagger.corpora):
             print("no learning curve: pip install 'bioner_tf[plot]' brings what draws it")
-        report["scores"] = _final_scores(inputs, decoder, directory)
+        with rewrite_files(directory.root, directory.all_predictions):
+            report["scores"] = _final_scores(inputs, decoder, directory)
         run = TrainedRun(directory, config, inputs.vocabularies, tagger, report)
         # Reuse the version that this run already exported; never overwrite other weights.
-        version = find_export(run, directory.exports)
-        print(f"exported to {export_run(run, directory.exports, version)}")
+        with lock_exports(directory.exports):
+            version = find_export(run, directory.exports)
+            print(f"exported to {export_run(run, directory.exports, version)}")
     # Written last: marks the run as finished.
     report["epochs"] = config.training.epochs
-    write_json_atomically(directory.report, report)
+    with rewrite_files(directory.root, directory.report):
+        write_json_atomically(directory.report, report)
     _print_scores(report)
 
 

@@ -14,6 +14,7 @@ from bioner_tf.config import RunConfig
 from bioner_tf.errors import BionerError
 from bioner_tf.files import PathLike
 from bioner_tf.models import MultiTaskTagger, build_tagger
+from bioner_tf.runs.checksums import check_files
 from bioner_tf.runs.directory import RunDirectory
 from bioner_tf.runs.history import History, devel_f1_key
 from bioner_tf.runs.report import read_report
@@ -47,6 +48,21 @@ class TrainedRun:
     pruned_vocabulary: Path | None = None
 
 
+def read_full_history(directory: RunDirectory, epochs: int) -> History:
+    """Reads the history up to an epoch.
+
+    Raises:
+        BionerError: It is shorter, or damaged.
+    """
+    history = History(directory.metrics, epochs)
+    if [record.get("epoch") for record in history.records] != list(range(1, epochs + 1)):
+        raise BionerError(
+            f"{directory.metrics}: expected a line for each of the {epochs} epochs so far, got "
+            f"{len(history.records)}; put the file back, or give another --run_dir"
+        )
+    return history
+
+
 def chosen_epoch(config: RunConfig, history: History) -> int:
     """Returns the epoch to use: the best on devel if devel is held out, else the last."""
     if config.data.train_on == "train":
@@ -77,6 +93,7 @@ def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
         BionerError: Not a run directory, or nothing was trained in it yet.
     """
     directory = RunDirectory(Path(run_dir))
+    check_files(directory.root)
     config = RunConfig.load(directory.config)
     if precision is not None:
         model = dataclasses.replace(config.model, precision=precision)
@@ -87,7 +104,7 @@ def load_run(run_dir: PathLike, precision: str | None = None) -> TrainedRun:
     epochs = store.epochs()
     if not epochs:
         raise BionerError(f"{directory.checkpoints}: expected a checkpoint, got none; train first")
-    epoch = chosen_epoch(config, History(directory.metrics, epochs[-1]))
+    epoch = chosen_epoch(config, read_full_history(directory, epochs[-1]))
     store.restore(epoch)
     report = read_report(directory.report)
     if report.get("epoch") != epoch:

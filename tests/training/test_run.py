@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ import tensorflow as tf
 from bioner_tf.config import STRUCTURES, RunConfig
 from bioner_tf.corpora.corpus import read_corpus, read_split
 from bioner_tf.errors import BionerError, UsageError
+from bioner_tf.experiments.reports.compare import compare
 from bioner_tf.files import lock_directory
+from bioner_tf.runs.collection import read_run
 from bioner_tf.runs.directory import RunDirectory
 from bioner_tf.runs.history import History
 from bioner_tf.scoring.metrics import score_tags
@@ -82,6 +85,7 @@ def read_predictions(path):
 
 def test_the_directory_is_the_whole_record(finished):
     assert sorted(path.name for path in finished.iterdir()) == [
+        "SHA256SUMS",
         "checkpoints",
         "config.json",
         "corpora.json",
@@ -92,7 +96,6 @@ def test_the_directory_is_the_whole_record(finished):
         "predictions",
         "report.json",
         "tensorboard",
-        "train.lock",
         "vocabulary",
     ]
     assert (finished / "flags.txt").read_text() == "--epochs=3\n"
@@ -235,6 +238,7 @@ def test_the_precision_told_is_the_one_used(finished, tmp_path, monkeypatch):
 
 def test_a_report_of_other_weights_is_not_taken_for_that_of_these(finished, tmp_path, report):
     shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / "SHA256SUMS").unlink()
     (tmp_path / "run" / "report.json").write_text(json.dumps({**report, "epoch": 9}))
     assert load_run(tmp_path / "run").report == {"epoch": report["epoch"]}
 
@@ -323,6 +327,8 @@ def moved(finished, config, tmp_path):
     )
     moved = RunConfig(data, config.model, dataclasses.replace(config.training, epochs=4))
     moved.save(root / "run" / "config.json")
+    # As in the runs of earlier versions, so that other checks can find what is wrong.
+    (root / "run" / "SHA256SUMS").unlink()
     return root, moved
 
 
@@ -394,10 +400,61 @@ def test_a_lost_history_is_told_of(finished, config, tmp_path):
     run_dir = tmp_path / "run"
     shutil.copytree(finished, run_dir)
     (run_dir / "report.json").unlink()
+    (run_dir / "SHA256SUMS").unlink()
     lines = (run_dir / "metrics.jsonl").read_text().splitlines(keepends=True)
     (run_dir / "metrics.jsonl").write_text("".join(lines[:2]))
-    with pytest.raises(BionerError, match=r"metrics.jsonl: expected a line for each of the 3"):
-        train(config, run_dir, "")
+    for command in (lambda: train(config, run_dir, ""), lambda: load_run(run_dir)):
+        with pytest.raises(BionerError, match=r"metrics.jsonl: expected a line for each of the 3"):
+            command()
+
+
+CHECKED = [
+    "config.json",
+    "corpora.json",
+    "metrics.jsonl",
+    "report.json",
+    *(f"predictions/{corpus}.{split}.tsv" for corpus in CORPORA for split in ("devel", "test")),
+    *(f"vocabulary/{name}.txt" for name in ("words", "characters", "tags.genes", "tags.mixed")),
+]
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_changed_letter_is_found_and_named(finished, config, tmp_path, name):
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished, run_dir)
+    path = run_dir / name
+    content = path.read_bytes()
+    place = max(i for i, byte in enumerate(content) if chr(byte).isalnum())
+    other = b"8" if content[place] == ord("7") else b"7"
+    path.write_bytes(content[:place] + other + content[place + 1 :])
+    commands = [lambda: train(config, run_dir, ""), lambda: load_run(run_dir)]
+    if name in ("config.json", "corpora.json", "metrics.jsonl", "report.json"):
+        commands.append(lambda: read_run(run_dir, "run"))
+    if name == "predictions/genes.test.tsv":
+        commands.append(lambda: compare(str(run_dir), str(run_dir)))
+    for problem in ("expected SHA-256", "missing"):
+        before = tree(run_dir)
+        for command in commands:
+            with pytest.raises(BionerError, match=f"{run_dir / name}: {problem}") as error:
+                command()
+            assert "\n" not in str(error.value)
+            assert "remove its line from SHA256SUMS" in str(error.value)
+        assert tree(run_dir) == before
+        path.unlink(missing_ok=True)
+
+
+def test_a_change_that_is_meant_is_possible(finished, config, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished, run_dir)
+    sums = run_dir / "SHA256SUMS"
+    assert sorted(line.split("  ")[1] for line in sums.read_text().splitlines()) == sorted(CHECKED)
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=run_dir, check=True)
+    path = run_dir / "config.json"
+    path.write_text(path.read_text() + " ")
+    lines = [line for line in sums.read_text().splitlines() if not line.endswith("config.json")]
+    sums.write_text("".join(f"{line}\n" for line in lines))
+    train(config, run_dir, "")
+    assert "this run has ended" in capsys.readouterr().out
 
 
 def test_what_a_killed_run_left_goes_with_its_next_start(config, moved):

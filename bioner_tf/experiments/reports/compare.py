@@ -14,6 +14,7 @@ from bioner_tf.config import ABBREVIATIONS
 from bioner_tf.corpora.predictions import TaggedSentence, read_predictions, require_same_sentences
 from bioner_tf.experiments.reports.mistakes import KINDS, Mistake, find_mistakes
 from bioner_tf.pages.blocks import LEFT, RIGHT, Table
+from bioner_tf.runs.checksums import check_files
 from bioner_tf.runs.collection import read_run
 from bioner_tf.runs.directory import CONFIG_FILE, RunDirectory
 
@@ -95,7 +96,11 @@ def _corpus_of(place: str) -> str:
 
 def _predictions(place: str, corpus: str, split: str) -> Path:
     path = Path(place)
-    return path if path.is_file() else RunDirectory(path).predictions(corpus, split)
+    if path.is_file():
+        return path
+    predictions = RunDirectory(path).predictions(corpus, split)
+    check_files(path, [predictions])
+    return predictions
 
 
 def _names(first: str, second: str) -> tuple[str, str]:
