@@ -177,14 +177,16 @@ def long_header_tar():
     return gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(header.size + 1024))
 
 
-def negative_tar():
-    """A size below 0, at which tarfile would read the same header for ever."""
-    header = tarfile.TarInfo("r/other")
-    block = bytearray(header.tobuf(tarfile.GNU_FORMAT))
-    block[124:136] = b"\xff" * 10 + b"\xfe\x00"  # -512
-    block[148:156] = b" " * 8
-    block[148:156] = f"{sum(block):06o}\0 ".encode()
-    return gzip.compress(bytes(block) + bytes(1024))
+def test_size_below_zero_does_not_read_the_same_header_for_ever(unpacked, monkeypatch):
+    header = bytearray(tarfile.TarInfo("r/other").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = (-512).to_bytes(12, "big", signed=True)
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header):06o}\0 ".encode()
+    first = tarfile.TarInfo("r/first").tobuf(tarfile.GNU_FORMAT)
+    monkeypatch.setattr(archives, "_MOST_MEMBERS", 20)
+    told = refused(unpacked, gzip.compress(first + bytes(header) + bytes(1024)))
+    # The latter where tarfile refuses the size itself.
+    assert "in 20 files, got more" in told or "neither a file nor the end at byte 512" in told
 
 
 @pytest.mark.parametrize(
@@ -192,11 +194,10 @@ def negative_tar():
     [
         (sparse_tar(), "to be a file, got something else"),
         (long_header_tar(), "a whole archive: a header of 17825792 bytes"),
-        (negative_tar(), "a whole archive: neither a file nor the end at byte 0"),
     ],
-    ids=["sparse", "long header", "negative size"],
+    ids=["sparse", "long header"],
 )
-def test_hostile_tar_takes_neither_disk_nor_memory_nor_for_ever(unpacked, content, told):
+def test_hostile_tar_takes_neither_disk_nor_memory(unpacked, content, told):
     assert told in refused(unpacked, content)
 
 
