@@ -36,6 +36,7 @@ _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _TEMPORARY_PREFIX = ".partial-"
 _OUTGOING_PREFIX = f"{_TEMPORARY_PREFIX}old-"
 _REMOVED_PREFIX = f"{_TEMPORARY_PREFIX}removed-"
+_LOCK_FILE = "writer.lock"
 _BLOCK_BYTES = 1 << 20
 
 
@@ -200,7 +201,7 @@ def try_lock(stream: IO[Any]) -> bool:
 
 
 @contextlib.contextmanager
-def lock_directory(path: PathLike, name: str = "writer.lock") -> Iterator[None]:
+def lock_directory(path: PathLike, name: str = _LOCK_FILE) -> Iterator[None]:
     """Lets only one process write into a directory, for as long as the block runs.
 
     The lock (see ``try_lock``) ends with the process, even if that is killed. The file names the
@@ -249,6 +250,32 @@ def _open_locked(file: Path) -> IO[str]:
             if os.path.samestat(os.fstat(stream.fileno()), os.stat(file)):
                 return stream
         stream.close()
+
+
+@contextlib.contextmanager
+def stage_files(path: PathLike) -> Iterator[Path]:
+    """Yields a directory beside ``path`` for unfinished files; one process at a time has it.
+
+    It is removed in the end. What a killed process left in it is removed at the start.
+
+    Args:
+        path: What the files are for; it gives the directory its name.
+
+    Raises:
+        BionerError: Another process has the directory.
+    """
+    path = Path(path)
+    staging = path.parent / f"{_TEMPORARY_PREFIX}{path.name}"
+    with lock_directory(staging, _LOCK_FILE):
+        for leftover in staging.iterdir():
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            elif leftover.name != _LOCK_FILE:
+                leftover.unlink()
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def remove_directory(path: PathLike) -> None:

@@ -17,8 +17,10 @@ from bioner_tf.files import (
     hash_file,
     lock_directory,
     publish_directory,
+    publish_file,
     remove_directory,
     remove_leftovers,
+    stage_files,
     write_json_atomically,
     write_text_atomically,
 )
@@ -293,3 +295,30 @@ def test_a_file_has_the_checksum_that_sha256sum_tells(tmp_path):
     (tmp_path / "million").write_bytes(b"a" * 1_000_000)  # appendix B.3
     digest = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
     assert hash_file(tmp_path / "million") == digest
+
+
+def test_staged_files_are_published_and_the_rest_goes(tmp_path):
+    (tmp_path / "words.bin").write_text("old")
+    with stage_files(tmp_path / "words.bin") as staging:
+        (staging / "words.bin").write_text("new")
+        (staging / "rest").mkdir()
+        publish_file(staging / "words.bin", tmp_path / "words.bin")
+    assert tree(tmp_path) == {"words.bin": "new"}
+    assert os.listdir(tmp_path) == ["words.bin"]
+
+
+def test_staging_begins_empty_and_belongs_to_one_process(tmp_path):
+    leftover = tmp_path / ".partial-words.bin"
+    (leftover / "deep").mkdir(parents=True)
+    (leftover / "deep/half").write_text("half")
+    (leftover / "half").write_text("half")
+    with stage_files(tmp_path / "words.bin") as staging:
+        assert staging == leftover
+        assert tree(staging).keys() == {"writer.lock"}
+        (staging / "mine").write_text("mine")
+        with pytest.raises(BionerError, match="wait until"), stage_files(tmp_path / "words.bin"):
+            pass
+        assert (staging / "mine").read_text() == "mine"
+    with pytest.raises(ZeroDivisionError), stage_files(tmp_path / "words.bin"):
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []

@@ -18,7 +18,7 @@ from bioner_tf.checksums import CHECKSUMS_FILE, read_checksums, write_checksums
 from bioner_tf.corpora.archives import unpack
 from bioner_tf.corpora.download import Report, download, forget
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import PathLike, hash_file, lock_directory, publish_file
+from bioner_tf.files import PathLike, hash_file, publish_file, stage_files
 
 # The repository's commit; GitHub completes it. The SHA-256 of its files are pinned.
 COMMIT = "df0df02"
@@ -157,20 +157,14 @@ def fetch(
     if all(_is_whole(target, name, sums, source.pins) for name in source.files):
         report(f"{source.name}: everything is there and as recorded")
         return []
-    with lock_directory(target, ".fetch.lock"):
+    with stage_files(target / "fetch") as staging:
         report(f"{source.name}: {source.licence}")
         sums = read_checksums(target / CHECKSUMS_FILE)
-        # A killed fetch leaves it.
-        staging = target / ".partial-fetch"
-        shutil.rmtree(staging, ignore_errors=True)
-        try:
-            found = _stage(source, target, staging, mirror, report, sums)
-            for name, digest in found.items():
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                _keep_changed_file(target / name, digest, report)
-                publish_file(staging / name, target / name)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        found = _stage(source, target, staging, mirror, report, sums)
+        for name, digest in found.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            _keep_changed_file(target / name, digest, report)
+            publish_file(staging / name, target / name)
         write_checksums(target / CHECKSUMS_FILE, {**sums, **found})
         forget(_download_file(target, source))
     for name in found:

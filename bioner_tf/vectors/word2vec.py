@@ -6,7 +6,6 @@ import dataclasses
 import glob
 import gzip
 import os
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 from bioner_tf.corpora.corpus import TOKEN, read_split
 from bioner_tf.corpora.vocabulary import lower_word, normalise_word
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import PathLike
+from bioner_tf.files import PathLike, publish_file, stage_files
 from bioner_tf.terminal import Progress
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -124,6 +123,28 @@ def _corpus_lines(path: str) -> Iterator[str]:
     return (" ".join(sentence.tokens) for sentence in read_split(path).sentences)
 
 
+class _TextForThreads:
+    """Text that ends where it cannot be read, and keeps the error.
+
+    gensim reads in a thread, and waits forever when that thread dies of an error.
+    """
+
+    def __init__(self, text: TextFiles):
+        self._text = text
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[list[str]]:
+        try:
+            yield from self._text
+        except Exception as error:
+            self._error = error
+
+    def raise_error(self) -> None:
+        """Raises what ended the text early."""
+        if self._error is not None:
+            raise self._error
+
+
 def _lines(path: str) -> Iterator[str]:
     with open(path, "rb") as stream:
         packed = stream.read(2) == _GZIP_MAGIC
@@ -158,13 +179,14 @@ def train_vectors(
         How many words have a vector.
 
     Raises:
-        BionerError: The text cannot be read, or no word is frequent enough.
+        BionerError: The text cannot be read, no word is frequent enough, or another process
+            writes the same file.
     """
     from gensim.models import Word2Vec
 
     # Refuse a wrong name now, not after hours of training.
     is_binary = _is_binary(output)
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    output = Path(output)
     text = TextFiles(paths, config.lower, report)
     model = Word2Vec(
         vector_size=config.dim,
@@ -177,16 +199,19 @@ def train_vectors(
         workers=config.workers,
         seed=config.seed,
     )
-    report(f"counting the words of {len(paths)} files")
-    model.build_vocab(text)
-    if not model.wv.key_to_index:
-        raise BionerError(
-            f"{paths[0]}: expected a word that occurs {config.min_count} times, got none; give "
-            "more text, or a lower --min_count"
-        )
-    report(f"{model.corpus_total_words:,} words, {len(model.wv):,} distinct ones to train")
-    _train(model, text, config, report)
-    _write(model, Path(output), is_binary)
+    with stage_files(output) as staging:
+        report(f"counting the words of {len(paths)} files")
+        model.build_vocab(text)
+        if not model.wv.key_to_index:
+            raise BionerError(
+                f"{paths[0]}: expected a word that occurs {config.min_count} times, got none; "
+                "give more text, or a lower --min_count"
+            )
+        report(f"{model.corpus_total_words:,} words, {len(model.wv):,} distinct ones to train")
+        _train(model, text, config, report)
+        # gensim decides by the name whether to compress.
+        model.wv.save_word2vec_format(str(staging / output.name), binary=is_binary)
+        publish_file(staging / output.name, output)
     return len(model.wv)
 
 
@@ -194,19 +219,22 @@ def _train(model: Any, text: TextFiles, config: Word2VecConfig, report: Report) 
     from gensim.models import Word2Vec
     from gensim.models.callbacks import CallbackAny2Vec
 
+    readable = _TextForThreads(text)
+
     class EpochReport(CallbackAny2Vec):
         def __init__(self) -> None:
             self.epoch = 0
             self.progress = Progress("epochs", config.epochs)
 
         def on_epoch_end(self, model: Word2Vec) -> None:
+            readable.raise_error()
             self.epoch += 1
             rate = self.progress.rate(self.epoch * model.corpus_total_words)
             left = self.progress.time_left(self.epoch)
             report(f"epoch {self.epoch}/{config.epochs}  {rate:,.0f} words/s  {left} left")
 
     model.train(
-        text,
+        readable,
         total_examples=model.corpus_count,
         total_words=model.corpus_total_words,
         epochs=config.epochs,
@@ -223,11 +251,3 @@ def _is_binary(output: PathLike) -> bool:
             f"also with .gz behind it; got {name!r}"
         )
     return plain.endswith(".bin")
-
-
-def _write(model: Any, output: Path, is_binary: bool) -> None:
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=output.parent) as directory:
-        # gensim decides by the name whether to compress.
-        temporary = Path(directory) / output.name
-        model.wv.save_word2vec_format(str(temporary), binary=is_binary)
-        os.replace(temporary, output)

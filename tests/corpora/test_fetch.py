@@ -13,7 +13,7 @@ from bioner_tf.checksums import read_checksums
 from bioner_tf.corpora import fetch
 from bioner_tf.corpora.fetch import Source, select_sources
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import hash_file, lock_directory
+from bioner_tf.files import hash_file, stage_files
 from tests.helpers.archives import make_tar_gz, make_zip
 
 CONTENT = bytes(range(256)) * 2000
@@ -36,8 +36,7 @@ def corpora():
 
 
 def names_in(directory):
-    names = (p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file())
-    return sorted(name for name in names if not name.endswith(".fetch.lock"))
+    return sorted(p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file())
 
 
 def test_file_is_fetched_with_its_licence_and_recorded(tmp_path, server):
@@ -269,11 +268,11 @@ def test_mirror_of_another_kind_is_refused(tmp_path, place):
 
 def test_second_fetch_into_one_directory_is_refused(tmp_path, server):
     server.files["words.bin"] = CONTENT
-    with lock_directory(tmp_path, ".fetch.lock"), pytest.raises(BionerError, match="wait until"):
+    with stage_files(tmp_path / "fetch"), pytest.raises(BionerError, match="wait until"):
         get(single(), tmp_path, server.url)
     get(single(), tmp_path, server.url)
     # What is complete needs no lock, and so no right to write.
-    with lock_directory(tmp_path, ".fetch.lock"):
+    with stage_files(tmp_path / "fetch"):
         get(single(), tmp_path, server.url)
 
 

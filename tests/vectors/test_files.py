@@ -205,6 +205,39 @@ def test_wrong_files(write, content, place, got):
     assert got in message
 
 
+@pytest.mark.parametrize(
+    "step", [23, pytest.param(1, marks=pytest.mark.slow)], ids=["sample", "every bit"]
+)
+@pytest.mark.parametrize("form", ["GloVe text", "word2vec text", "word2vec.c binary"])
+def test_no_flipped_bit_in_a_gzip_file_changes_a_vector(write, form, step):
+    whole = gzip.compress(FORMATS[form], mtime=0)
+    refused = 0
+    positions = range(0, 8 * len(whole), step)
+    for position in positions:
+        damaged = bytearray(whole)
+        damaged[position // 8] ^= 1 << position % 8
+        path = write(bytes(damaged))
+        try:
+            vectors = load_vectors(path)
+        except BionerError as error:
+            refused += 1
+            assert "\n" not in str(error)  # noqa: PT017 - gzip's header has bits without meaning
+        else:
+            assert vectors.words == ("the", "Gene", "0000", "β-cat", "0000", "\u00a0")
+            np.testing.assert_array_equal(vectors.matrix, MATRIX)
+    assert refused > 0.8 * len(positions)
+
+
+def test_gzipped_binary_is_read_to_its_checksum(write):
+    # gensim reads 100 kB at a time; the last vector ends where such a piece ends.
+    words = [f"w{number}" for number in range(6000)]
+    matrix = np.ones((6000, 50), np.float32)
+    words[-1] += "x" * (-(len(binary(words, matrix)) - len(header(6000, 50))) % (100 * 1024))
+    damaged = bytearray(gzip.compress(binary(words, matrix), 1, mtime=0))
+    damaged[-8] ^= 1
+    assert "CRC check failed" in failure(write(bytes(damaged)))
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_expected_dim(write, form):
     path = write(FORMATS[form])

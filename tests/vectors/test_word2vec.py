@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from bioner_tf.errors import BionerError, UsageError
+from bioner_tf.files import stage_files
 from bioner_tf.vectors.files import load_vectors
 from bioner_tf.vectors.word2vec import (
     TextFiles,
@@ -77,6 +80,62 @@ def test_unreadable_text_is_told_with_its_line(tmp_path, content, told):
     (tmp_path / "a.txt").write_bytes(content)
     with pytest.raises(BionerError, match=told):
         list(TextFiles([f"{tmp_path}/a.txt"]))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-9],
+        lambda content: content[:20] + bytes([content[20] ^ 4]) + content[21:],
+        lambda content: content[:-5] + bytes([content[-5] ^ 1]) + content[-4:],
+        lambda content: content + b"more",
+        lambda content: content[:5],
+    ],
+    ids=["cut", "flipped", "checksum", "more behind it", "cut header"],
+)
+def test_damaged_gzip_ends_the_command_in_one_line(tmp_path, damage):
+    text = tmp_path / "text.txt.gz"
+    text.write_bytes(damage(gzip.compress(b"the gene binds the other gene\n" * 50, mtime=0)))
+    command = "from bioner_tf.cli import embed; embed.entry()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, f"--input={text}", f"--output={tmp_path}/words.bin"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {text}:")
+    assert ": expected a whole gzip file: " in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt.gz"]
+
+
+def test_text_that_is_damaged_during_the_training_ends_it(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the gene binds the other gene\n" * 50)
+
+    def report(line):
+        if "distinct ones to train" in line:
+            text.write_bytes(b"the gene\n" * 10 + b"\xff\n")
+
+    with pytest.raises(BionerError, match=r"text\.txt:11: expected UTF-8"):
+        train_vectors([str(text)], tmp_path / "words.bin", SMALL, report)
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_two_trainings_of_one_file_are_refused(tmp_path):
+    (tmp_path / "text.txt").write_text("the gene binds the other gene\n" * 50)
+    words = tmp_path / "words.bin"
+    with stage_files(words), pytest.raises(BionerError, match="wait until it has ended"):
+        train_vectors([f"{tmp_path}/text.txt"], words, SMALL, quiet)
+
+
+def test_what_a_killed_training_left_is_removed(tmp_path):
+    (tmp_path / "text.txt").write_text("the gene binds the other gene\n" * 50)
+    (tmp_path / ".partial-words.bin").mkdir()
+    (tmp_path / ".partial-words.bin/words.bin").write_text("half")
+    train_vectors([f"{tmp_path}/text.txt"], tmp_path / "words.bin", SMALL, quiet)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["text.txt", "words.bin"]
 
 
 @pytest.mark.parametrize("name", ["words.bin", "words.txt", "words.vec.gz"])
