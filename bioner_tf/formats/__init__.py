@@ -1,5 +1,5 @@
 """Document formats: how texts are read and how entities are written.
 
-``registry`` has the one table of formats. No TensorFlow. Uses ``corpora`` and the root modules;
-imported by ``tagging`` and ``cli``.
+``registry`` has the table of all formats. Needs no TensorFlow. Uses ``corpora`` and the root
+modules; imported by ``tagging`` and ``cli``.
 """

@@ -1,4 +1,4 @@
-"""What a tagger says about a text."""
+"""The annotation of a text: its entities."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ class Entity(NamedTuple):
     """An entity in a text.
 
     Attributes:
-        start: Its first character, in code points from the start of the text.
-        end: The position after its last character.
+        start: The offset of its first character in the text, in code points.
+        end: The offset after its last character.
         type: Its type, as the corpus names it.
         text: ``text[start:end]``.
         score: The probability that exactly this span is an entity of this type, in [0, 1].

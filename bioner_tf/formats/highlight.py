@@ -20,7 +20,7 @@ def to_colours(text: str, entities: Sequence[Entity]) -> str:
     """A text with its entities coloured by type, for a terminal."""
 
     def colour(entity: Entity) -> str:
-        # The name alone decides, so a type has the same colour in every text and every run.
+        # The colour depends only on the type's name, so it is the same in every text and run.
         number = sum(entity.type.encode()) % len(_COLOURS)
         shown = f"{_BOLD.format(_COLOURS[number])}{entity.text}{_PLAIN}"
         return f"{shown} {_DIM}{entity.type} {entity.score:.2f}{_PLAIN}"

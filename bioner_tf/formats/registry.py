@@ -1,4 +1,4 @@
-"""The one table of document formats."""
+"""The table of document formats."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bioner_tf.formats.highlight import to_brackets, to_colours
 from bioner_tf.formats.jsonl import to_json
 from bioner_tf.formats.text import read_texts
 
-# Lines of bytes and the name of the stream -> texts.
+# (lines of bytes, name of the stream) -> texts.
 Reader = Callable[[Iterable[bytes], str], Iterator[str]]
-# A text and its entities -> a line.
+# (text, its entities) -> a line.
 Writer = Callable[[str, Sequence[Entity]], str]
 
 
@@ -20,10 +20,10 @@ class Format(NamedTuple):
     """A document format.
 
     Attributes:
-        help: What a line is, for the help text of the commands.
-        read: Reads texts; None if the format is only written.
-        write: Writes a text with its entities; None if the format is only read.
-        write_to_terminal: Replaces ``write`` on a terminal.
+        help: The content of a line, for the commands' help.
+        read: Reads texts; None if the format is only for output.
+        write: Writes a text with its entities; None if the format is only for input.
+        write_to_terminal: Used instead of ``write`` if the output is a terminal.
     """
 
     help: str
@@ -46,10 +46,10 @@ WRITERS = {name: entry.write for name, entry in FORMATS.items() if entry.write}
 
 
 def find_writer(name: str, on_terminal: bool) -> Writer:
-    """The writer of a format in ``WRITERS``, for a terminal or for anything else."""
+    """The writer of a format in ``WRITERS``, for a terminal or for other outputs."""
     return (on_terminal and FORMATS[name].write_to_terminal) or WRITERS[name]
 
 
 def describe(names: Iterable[str]) -> str:
-    """Tells what each format is, for a flag's help."""
+    """Describes formats for a flag's help."""
     return "; ".join(f"{name}: {FORMATS[name].help}" for name in names) + "."

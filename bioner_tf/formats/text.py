@@ -13,10 +13,10 @@ def read_texts(stream: Iterable[bytes], name: str) -> Iterator[str]:
 
     Args:
         stream: Lines of bytes.
-        name: What messages call the stream.
+        name: The name of the stream in messages.
 
     Raises:
-        BionerError: The stream is compressed or binary, or only CR ends its lines.
+        BionerError: If the stream is compressed or binary, or its lines end in CR only.
     """
     for number, line in enumerate(stream):
         if number == 0:
@@ -40,5 +40,5 @@ def _check_start(line: bytes, name: str) -> None:
         )
     if not line.endswith(b"\n") and b"\r" in line.rstrip(b"\r"):
         raise BionerError(
-            f"{name}: expected lines that end in LF, got CR only; convert them: tr '\\r' '\\n'"
+            f"{name}: expected lines that end in LF, got CR only; convert it: tr '\\r' '\\n'"
         )

@@ -1,5 +1,5 @@
-"""Tensors without tasks: features, Bi-LSTMs, the CRFs and their decoding, the adversary.
+"""Layers: features, Bi-LSTMs, CRFs and their decoding, the gate, the adversary.
 
-Nothing here knows a corpus. Uses the root modules only; imported by ``sources``, ``serving``,
-``models`` and everything above them. ``crf.py`` is the only importer of tensorflow-addons.
+They do not depend on corpora. Uses the root modules only; imported by ``sources``, ``serving``,
+``models`` and everything above them. Only ``crf.py`` imports tensorflow-addons.
 """

@@ -1,4 +1,4 @@
-"""The adversarial structure's losses: a corpus discriminator, and likeness to private features."""
+"""Losses of the adversarial structure: corpus discriminator, overlap with private features."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tensorflow import keras
 
 @tf.custom_gradient
 def reverse_gradient(inputs: tf.Tensor):
-    """Returns the inputs unchanged, and reverses the sign of the gradient.
+    """Returns the inputs unchanged; reverses the sign of the gradient.
 
     Source: paper, reference 29 (Ganin and Lempitsky), the gradient reversal layer.
     """
@@ -16,7 +16,7 @@ def reverse_gradient(inputs: tf.Tensor):
 
 
 class Discriminator(keras.layers.Layer):
-    """Classifies sentences by corpus; the features below it are trained to make it fail.
+    """Classifies sentences by corpus; its input features are trained to make it fail.
 
     Args:
         num_corpora: Number of corpora.
@@ -33,7 +33,7 @@ class Discriminator(keras.layers.Layer):
 
         Args:
             inputs: Shared features, float32 (batch, time, units), and lengths, int32 (batch,).
-            corpus: The number of the corpus that the sentences are from.
+            corpus: The number of the corpus that the sentences come from.
 
         Returns:
             float32 (batch,): -log of the probability of that corpus, in nats, from the features of
@@ -48,13 +48,13 @@ class Discriminator(keras.layers.Layer):
 
 
 class Difference(keras.layers.Layer):
-    """The likeness of shared and private features, for each sentence.
+    """The overlap of shared and private features, for each sentence.
 
     Source: paper, Eq. 14.
     """
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Measures the likeness.
+        """Measures the overlap.
 
         Args:
             inputs: Shared and private features, float32 (batch, time, units), and lengths, int32

@@ -1,4 +1,4 @@
-"""Bi-LSTMs over the same inputs, run on real tokens only.
+"""Bi-LSTMs that share their inputs and compute real tokens only, no padding.
 
 ``ParallelBiLSTMs`` returns the hidden states of all real tokens without padding; ``ToSentences``
 puts them back into padded sentences.
@@ -15,7 +15,7 @@ from bioner_tf.layers.recurrence import arrange_steps, run_lstm
 
 
 class BiLSTM(keras.layers.Layer):
-    """The weights of one Bi-LSTM: those of ``keras.layers.Bidirectional(LSTM)``.
+    """The weights of one Bi-LSTM, initialised as in ``keras.layers.Bidirectional(LSTM)``.
 
     Orthogonal recurrent weights, Glorot-uniform input weights, forget bias 1. ``ParallelBiLSTMs``
     runs it.
@@ -53,7 +53,7 @@ class ParallelBiLSTMs(keras.layers.Layer):
         bilstms: The Bi-LSTMs.
         precision: Type of the inputs and results of their matmuls: "float32", or "bfloat16", which
             is faster on a processor that supports it (``machine.supports_bfloat16``). Weights,
-            gates, cell states and outputs are always float32, as is everything on a GPU.
+            gates, cell states and outputs are always float32. On a GPU everything is float32.
     """
 
     def __init__(self, bilstms: Sequence[BiLSTM], precision: str = "float32", **kwargs):
@@ -62,7 +62,7 @@ class ParallelBiLSTMs(keras.layers.Layer):
         self._precision = tf.as_dtype(precision)
 
     def build(self, input_shape: Sequence[tf.TensorShape]) -> None:
-        """Makes the weights of those Bi-LSTMs that have none yet."""
+        """Makes the weights of the Bi-LSTMs that have none yet."""
         for bilstm in self.bilstms:
             if not bilstm.built:
                 bilstm.build(input_shape[0])
@@ -73,8 +73,8 @@ class ParallelBiLSTMs(keras.layers.Layer):
 
         Args:
             inputs: Features, float32 (batch, time, features), and lengths, int32 (batch,).
-            training: Whether a gradient will be computed. Only then are the states kept that it
-                needs, and only then is cuDNN used, so that an exported graph runs everywhere.
+            training: Whether a gradient will be computed. If so, the states that it needs are
+                kept, and cuDNN is used on a GPU. Exports never use cuDNN and run everywhere.
 
         Returns:
             For each Bi-LSTM the hidden states of all real tokens, forward then backward, float32
@@ -113,8 +113,8 @@ class ToSentences(keras.layers.Layer):
         """Scatters tokens.
 
         Args:
-            inputs: Tokens, float32 (tokens, width), and the lengths that ``ParallelBiLSTMs`` got,
-                int32 (batch,).
+            inputs: Tokens, float32 (tokens, width), and the lengths that were passed to
+                ``ParallelBiLSTMs``, int32 (batch,).
 
         Returns:
             float32 (batch, time, width), as long as the longest sentence; 0 on padding.

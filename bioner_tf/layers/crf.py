@@ -1,9 +1,8 @@
 """Conditional random fields over a sentence's tags; the only importer of tensorflow-addons.
 
-Two kinds with one interface (``CRF``). What comes after training works on their *potentials*,
-float (batch, time, num_tags, num_tags): the score of tag j at token t after tag i at token t - 1
-(at the first token only row 0 counts), which ``bioner_tf.decoding`` decodes. No padded token
-counts.
+Two kinds with one interface (``CRF``). Decoding (``layers.decoding``) uses their *potentials*,
+float (batch, time, num_tags, num_tags): the score of tag j at token t after tag i at token t - 1.
+At the first token only row 0 counts. Padding never counts.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from tensorflow import keras
 from bioner_tf.layers.decoding import log_partition, sequence_score
 
 with warnings.catch_warnings():
-    # tensorflow-addons announces the end of its life at every import.
+    # tensorflow-addons warns at every import that its development has ended.
     warnings.simplefilter("ignore")
     from tensorflow_addons.text import crf_log_likelihood
 
@@ -26,7 +25,7 @@ class CRF(keras.layers.Layer, abc.ABC):
     """A linear-chain CRF over the tags of a sentence.
 
     Called with features, float32 (batch, time, width), and lengths, int32 (batch,), each 1 or more,
-    it returns its emissions, float32 (batch, time, ...), whatever its other methods take.
+    it returns emissions, float32 (batch, time, ...), the inputs of its other methods.
 
     Args:
         num_tags: Number of tags.
@@ -43,8 +42,8 @@ class CRF(keras.layers.Layer, abc.ABC):
         """Returns -log p(tags | sentence) in nats, float32 (batch,), summed over the sentence.
 
         Args:
-            emissions: What the layer returned.
-            tag_ids: int32 (batch, time), any valid id (0, say) on padding.
+            emissions: The layer's output.
+            tag_ids: int32 (batch, time), any valid id on padding, for example 0.
             lengths: int32 (batch,), 1 or more.
 
         Source: paper, Eq. 9.
@@ -58,8 +57,8 @@ class CRF(keras.layers.Layer, abc.ABC):
 class StaticCRF(CRF):
     """tensorflow-addons' CRF: a score for every tag at every token, and one transition matrix.
 
-    Source: paper, "Conditional random field"; Eq. 8 there lets the transition scores depend on the
-    token as well, this CRF does not.
+    Source: paper, "Conditional random field". Deviation: in Eq. 8, transition scores also depend on
+    the token; here they do not.
     """
 
     def __init__(self, num_tags: int, **kwargs):
@@ -83,8 +82,8 @@ class StaticCRF(CRF):
             inputs: Features, float32 (batch, time, width), and lengths, int32 (batch,), 1 or more.
 
         Returns:
-            Emissions, float32 (batch, time, num_tags), the scores of starting and of ending in a
-            tag added at a sentence's first and last token.
+            Emissions, float32 (batch, time, num_tags). They include the start scores at a
+            sentence's first token and the end scores at its last.
         """
         features, lengths = inputs
         scores = self.unary(features)
@@ -110,10 +109,10 @@ class StaticCRF(CRF):
 
 
 class PairwiseCRF(CRF):
-    """The paper's CRF: at every token, a score of its own for each pair of tags.
+    """The paper's CRF: each token has a separate score for each pair of tags.
 
-    The score of tag k after tag j at token i is W_{j,k} z_i + b_{j,k}; a row more for j is the
-    state before the first token.
+    The score of tag k after tag j at token i is W_{j,k} z_i + b_{j,k}. An additional row j stands
+    for the state before the first token.
 
     Source: paper, Eq. 8.
     """
@@ -147,7 +146,7 @@ class PairwiseCRF(CRF):
         """See ``CRF``."""
         batch, time, _ = tf.unstack(tf.shape(emissions))
         scores = tf.reshape(emissions, (batch, time, self.num_tags + 1, self.num_tags))
-        # The row of the state before the sentence serves the first token and no other.
+        # Only the first token uses the row of the state before the sentence.
         start = tf.repeat(scores[:, :1, self.num_tags :], self.num_tags, axis=2)
         return tf.concat([start, scores[:, 1:, : self.num_tags]], axis=1)
 

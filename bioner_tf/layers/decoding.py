@@ -1,27 +1,25 @@
-"""Decoding and probabilities of a linear-chain CRF, for scores of any origin.
+"""Decoding and probabilities of any linear-chain CRF.
 
-Every CRF of the project comes down to one tensor, its *potentials*,
-``float (batch, time, num_tags, num_tags)``: ``potentials[b, t, i, j]`` is the score, in nats, of
-tag ``j`` at token ``t`` after tag ``i`` at token ``t - 1``. The first token has no predecessor:
-there only row ``i = 0`` counts. A sequence's score is the sum of its potentials, its probability
-``exp(score - log Z)``. Tokens lie on the left, padding on the right; whatever stands at padding
-counts for nothing. ``time`` and all lengths are at least 1.
+A CRF is given by one tensor, its *potentials*, ``float (batch, time, num_tags, num_tags)``:
+``potentials[b, t, i, j]`` is the score, in nats, of tag ``j`` at token ``t`` after tag ``i`` at
+token ``t - 1``. The first token has no predecessor: there only row ``i = 0`` counts. The score of
+a sequence is the sum of its potentials; its probability is ``exp(score - log Z)``. Padding is on
+the right, and its values are ignored. ``time`` and all lengths are at least 1.
 
-The functions are plain TensorFlow (core ops, ``float32`` or ``float64``), vectorised over the
-batch, one loop over time each. No number grows with the sentence: every recursion subtracts its
-running maximum, so a sentence of 256 tokens is as exact as one of two.
+The functions use core TensorFlow ops in ``float32`` or ``float64``. They are vectorised over the
+batch and loop once over time. Every recursion subtracts its running maximum, so that numbers do not
+grow with the sentence and long sentences are as exact as short ones.
 
-The way to marginals is :func:`normalise`: it turns potentials into the conditional probabilities
-of the same distribution, read as a Markov chain, in the same layout. Everything else (token
-marginals, the probability of a span) is a short product over that chain.
+:func:`normalise` turns potentials into the conditional probabilities of a Markov chain with the
+same distribution, in the same layout. Token marginals and span probabilities are short products
+over that chain.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-# Finite, so that inf - inf cannot occur, and so low that its exponential is zero in float32 and
-# float64.
+# Finite, so that inf - inf cannot occur; its exponential is zero in float32 and float64.
 FORBIDDEN = -1e9
 
 
@@ -58,7 +56,7 @@ def restrict(
 
 
 def viterbi(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """The most probable tag sequence of every row; of equal ones, that of the lowest tag ids.
+    """The most probable tag sequence of every row; ties go to the lower tag ids.
 
     Args:
         potentials: float (batch, time, num_tags, num_tags).
@@ -109,8 +107,8 @@ def normalise(potentials: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.
         A pair of
 
         - chain: float (batch, time, num_tags, num_tags): ``log P(tag j at t | tag i at t - 1)``
-          given the whole sentence, ``log P(tag j at 0)`` in row 0 of the first token. Its rows sum
-          to one (as probabilities). Meaningless at padding.
+          given the whole sentence; at the first token, row 0 is ``log P(tag j at 0)``. The
+          probabilities of a row sum to one. Undefined at padding.
         - log_partition: float (batch,), log Z in nats.
     """
     steps = _time_major(_staying_at_padding(potentials, lengths))
@@ -125,7 +123,7 @@ def normalise(potentials: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.
         beta = message - scale
         return t - 1, beta, log_scale + scale, betas.write(t - 1, beta)
 
-    # What follows a sentence's last token has weight one, log 0; it stays so through the padding.
+    # Nothing follows the last token: weight one, log 0. Padding keeps this value.
     beta = tf.zeros_like(steps[0, :, 0])
     betas = _steps_array(potentials.dtype, time).write(time - 1, beta)
     _, beta, log_scale, betas = tf.while_loop(
@@ -168,7 +166,7 @@ def token_marginals(chain: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
 
 
 def transition_marginals(chain: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """The probability of every pair of neighbouring tags: the gradient of log Z by the potentials.
+    """The probability of each pair of neighbouring tags: the gradient of log Z.
 
     Args:
         chain: float (batch, time, num_tags, num_tags), the first result of :func:`normalise`.
@@ -179,7 +177,7 @@ def transition_marginals(chain: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         token ``P(tag j)`` in row 0 and 0 in the others; 0 at padding.
     """
     marginals = token_marginals(chain, lengths)
-    # The first token comes after "tag 0" with certainty, as only row 0 counts there.
+    # The first token follows "tag 0" with probability one, because only row 0 counts there.
     before_first = tf.one_hot([0], tf.shape(chain)[-1], dtype=chain.dtype)[tf.newaxis]
     before_first = tf.tile(before_first, [tf.shape(chain)[0], 1, 1])
     previous = tf.concat([before_first, marginals[:, :-1]], axis=1)  # (batch, time, num_tags)
@@ -189,14 +187,14 @@ def transition_marginals(chain: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
 
 
 def log_partition(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Log Z of every row, with a gradient that costs one more pass instead of a recorded loop.
+    """Log Z of every row; its gradient takes one more pass instead of a recorded loop.
 
     Args:
         potentials: float (batch, time, num_tags, num_tags).
         lengths: int32 (batch,), at least 1.
 
     Returns:
-        float (batch,), in nats. Differentiable once, by the potentials.
+        float (batch,), in nats. Can be differentiated once with respect to the potentials.
     """
 
     @tf.custom_gradient
@@ -213,7 +211,7 @@ def log_partition(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
 
 
 def sequence_score(potentials: tf.Tensor, tags: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """The score of one tag sequence a row; with :func:`log_partition`, its log-likelihood.
+    """The score of one tag sequence for each row; minus :func:`log_partition`, its log-likelihood.
 
     Args:
         potentials: float (batch, time, num_tags, num_tags).
@@ -234,18 +232,18 @@ def entity_scores(
     begins_entity: tf.Tensor,
     continues_entity: tf.Tensor,
 ) -> tf.Tensor:
-    """The probability of each decoded entity: that exactly this span is one, with this type.
+    """The probability that exactly this span is an entity of this type, for each decoded entity.
 
-    An entity is a tag that begins one and the tags that continue it; it is *exactly* this span if
-    the tag behind it does not continue it. A legal span has one tag path, so its probability is
-    that of the first tag, times the conditional probabilities along the path, times the
-    probability that what follows does not continue it (one at the end of the sentence).
+    An entity is a tag that begins it and the tags that continue it; it ends where the next tag does
+    not continue it. A legal span has exactly one tag path. Its probability is the probability of
+    the first tag, times the conditional probabilities along the path, times the probability that
+    the next tag does not continue the entity (one at the end of the sentence).
 
     Args:
         chain: float (batch, time, num_tags, num_tags), from :func:`normalise` on restricted
             potentials.
         marginals: float (batch, time, num_tags), from :func:`token_marginals` on ``chain``.
-        tags: int32 (batch, time), a legal tag sequence a row, such as :func:`viterbi` returns.
+        tags: int32 (batch, time), a legal tag sequence for each row, as :func:`viterbi` returns.
         lengths: int32 (batch,), at least 1.
         begins_entity: bool (num_tags,), true for ``B-`` and ``S-`` tags.
         continues_entity: bool (num_tags,), true for ``I-`` and ``E-`` tags.
@@ -262,7 +260,7 @@ def entity_scores(
     inside = _along_path(chain, tags, lengths)
     log_terms = tf.where(begins, first, tf.where(continues, inside, tf.zeros_like(inside)))
 
-    # (batch, time, num_tags): probability that the next tag continues nothing, by this tag.
+    # (batch, time, num_tags): for each tag, probability that the next one continues no entity.
     stopping = tf.where(continues_entity, tf.zeros_like(chain[:, 1:]), tf.exp(chain[:, 1:]))
     stop = tf.gather(tf.reduce_sum(stopping, axis=-1), tags[:, :-1], axis=2, batch_dims=2)
     stop = tf.concat([stop, tf.ones_like(first[:, :1])], axis=1)  # (batch, time)
@@ -271,17 +269,17 @@ def entity_scores(
     stops_here = (begins | continues) & ~next_continues & ~is_last
     log_terms += tf.where(stops_here, tf.math.log(stop), tf.zeros_like(stop))
 
-    # An entity is the terms from its first token up to the next entity's, which are 0 outside.
+    # Sum from each entity's first token to the next entity's; terms outside of entities are 0.
     begins_flat = tf.reshape(begins, [-1])
     entities = tf.cumsum(tf.cast(begins_flat, tf.int32))  # (batch * time,), from 1
     sums = tf.math.segment_sum(tf.reshape(log_terms, [-1]), entities)
-    # Rounding may give a little more than one.
+    # Rounding may give slightly more than one.
     scores = tf.minimum(tf.exp(tf.gather(sums, entities)), tf.ones([], chain.dtype))
     return tf.reshape(tf.where(begins_flat, scores, tf.zeros_like(scores)), shape)
 
 
 def _along_path(potentials: tf.Tensor, tags: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Each token's potential given the tag before; float (batch, time), 0 at padding."""
+    """The potential of each token's tag given the tag before; float (batch, time), 0 at padding."""
     previous = tf.concat([tf.zeros_like(tags[:, :1]), tags[:, :-1]], axis=1)
     rows = tf.gather(potentials, previous, axis=2, batch_dims=2)  # (batch, time, num_tags)
     values = tf.gather(rows, tags, axis=2, batch_dims=2)  # (batch, time)
@@ -290,7 +288,7 @@ def _along_path(potentials: tf.Tensor, tags: tf.Tensor, lengths: tf.Tensor) -> t
 
 
 def _staying_at_padding(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """The potentials of CRFs whose tag stays, at a score of 0, from the last token on."""
+    """Replaces potentials at padding: the last token's tag repeats, with a score of 0."""
     num_tags = tf.shape(potentials)[-1]
     staying = (1 - tf.eye(num_tags, dtype=potentials.dtype)) * FORBIDDEN
     is_token = tf.sequence_mask(lengths, tf.shape(potentials)[1])
@@ -298,7 +296,7 @@ def _staying_at_padding(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
 
 
 def _log_sum_exp(scores: tf.Tensor) -> tf.Tensor:
-    """Computes log(sum(exp)) over the last axis; unlike TensorFlow's, for finite numbers only."""
+    """Computes log(sum(exp)) over the last axis; TensorFlow's also handles infinite numbers."""
     maximum = tf.reduce_max(scores, axis=-1)
     sums = tf.reduce_sum(tf.exp(scores - maximum[..., tf.newaxis]), axis=-1)
     return tf.math.log(sums) + maximum

@@ -1,4 +1,4 @@
-"""Dropout that a resumed run repeats, and the character CNN.
+"""Dropout that a resumed run repeats exactly, and the character CNN.
 
 The batch is the first dimension, padding is on the right, and padding never changes a result.
 """
@@ -12,33 +12,33 @@ from tensorflow import keras
 
 
 def sequence_mask(lengths: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Returns 1 on real tokens and 0 on padding, shaped (batch, time, 1) for ``like``."""
+    """Returns 1 on real tokens and 0 on padding, (batch, time, 1), with the dtype of ``like``."""
     return tf.sequence_mask(lengths, tf.shape(like)[1], dtype=like.dtype)[:, :, None]
 
 
 def uniform_embedding(dim: int) -> keras.initializers.Initializer:
-    """The initial distribution of embeddings: uniform in ±sqrt(3 / dim), hence of variance 1 / dim.
+    """The initial distribution of embeddings: uniform in ±sqrt(3 / dim), with variance 1 / dim.
 
-    Source: Ma and Hovy (2016), the paper's reference 16; the paper itself names none.
+    Source: Ma and Hovy (2016), the paper's reference 16; the paper does not state a distribution.
     """
     bound = math.sqrt(3.0 / dim)
     return keras.initializers.RandomUniform(-bound, bound)
 
 
 class SeededDropout(keras.layers.Layer):
-    """Dropout whose mask is a function of (seed, updates so far), so that a resumed run repeats it.
+    """Dropout whose mask depends only on the seed and the step, so that a resumed run repeats it.
 
-    Eight random bits decide about each value, so the rate is rounded to a multiple of 1/256.
+    Each value is dropped by eight random bits, so the rate is rounded to a multiple of 1/256.
 
     Args:
         rate: Probability in [0, 1) that a value is dropped; the others are scaled by 1/(1-rate).
         seed: The seed of the run and the number of this dropout layer in the model.
-        updates: int64 scalar variable with another value in every training step.
+        updates: int64 scalar variable, the number of training steps so far.
     """
 
     def __init__(self, rate: float, seed: tuple[int, int], updates: tf.Variable, **kwargs):
         super().__init__(**kwargs)
-        # How many of the 256 values of eight bits drop.
+        # The value is dropped if its random byte is below this number.
         self._dropped = min(round(256 * rate), 255)
         self._seed = seed
         # A function, because Keras would count a variable among the layer's weights.
@@ -58,7 +58,7 @@ class SeededDropout(keras.layers.Layer):
 
 
 def _random_bytes(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Draws uint8 of ``shape``; drawing floats instead costs three times as much."""
+    """Draws uint8 of ``shape``; drawing floats takes three times as long."""
     size = tf.reduce_prod(shape)
     words = tf.random.stateless_uniform([(size + 3) // 4], seed, None, None, dtype=tf.uint32)
     return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:size], shape)
@@ -68,7 +68,7 @@ class CharCNN(keras.layers.Layer):
     """A word's vector from its characters: convolution, maximum over the positions, tanh.
 
     A form of ``n`` characters is padded with ``width - 1`` zeros on both sides, which gives
-    ``n + width - 1`` positions. Only these count, so other forms of the batch change nothing.
+    ``n + width - 1`` positions. Only these count, so the result does not depend on other forms.
 
     Args:
         num_characters: Rows of the character table (padding and unknown included).
@@ -103,7 +103,7 @@ class CharCNN(keras.layers.Layer):
         Args:
             inputs: The forms' characters, int32 (forms, max_chars), padded with 0, and the form of
                 each token, int32 (batch, time).
-            training: Whether dropout is on; its mask is drawn once for a form, not for each token.
+            training: Whether dropout is on; one mask for each form, not for each token.
 
         Returns:
             float32 (batch, time, filters).

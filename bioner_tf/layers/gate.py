@@ -9,11 +9,11 @@ from tensorflow import keras
 
 
 class GatedInteraction(keras.layers.Layer):
-    """The gate of one corpus: the others' features decide how much of its private features passes.
+    """The gate of one corpus: scales its private features by those of the other corpora.
 
-    G_k = P_k * sigmoid(sum over j != k of W_{j->k} P_j + b_k); with two corpora it is the paper's.
+    G_k = P_k * sigmoid(sum over j != k of W_{j->k} P_j + b_k).
 
-    Source: paper, Eq. 18 and 19.
+    Source: paper, Eq. 18 and 19, for two corpora; the sum extends them to more.
     """
 
     def build(self, input_shape: Sequence[tf.TensorShape]) -> None:

@@ -1,18 +1,18 @@
 """LSTMs over the sentences of a batch, in either direction, with a hand-written gradient.
 
-TensorFlow's own LSTM differentiates its loop op by op: every step of the backward loop then holds
-a small matmul for the weights' gradient. Here the loops hold only the work that depends on the step
-before: one matmul, and the gates' arithmetic while its numbers are still in the processor's cache.
-All other work is done for all steps at once: the input projection before the loop, the weights'
-gradients after it.
+TensorFlow's own LSTM differentiates its loop op by op, so that every step of the backward loop has
+a small matmul for the weights' gradient. Here the loops only do the work that depends on the
+previous step: one matmul, and the gates' arithmetic on values that are still in the processor's
+cache. All other work is done for all steps at once: the input projection before the loop, the
+weights' gradients after it.
 
-Padding is never computed. Sentences are sorted by length, the longest first, so that the sentences
-with a token at step t are the first rows of those with a token at step t - 1: from step to step the
-states lose rows, or get new rows of zeros. The backward direction reverses no tensor: its loop
-counts down.
+Padding is never computed. Sentences are sorted by length, longest first. The sentences with a token
+at step t are therefore the first rows of the sentences with a token at step t - 1, and from step to
+step the states lose rows or get new rows of zeros. The backward direction does not reverse any
+tensor; its loop counts down.
 
-Equal to ``keras.layers.LSTM`` (gate order input, forget, cell, output; sigmoid and tanh), in values
-and gradients, for the same weights.
+With the same weights, values and gradients equal those of ``keras.layers.LSTM`` (gate order input,
+forget, cell, output; sigmoid and tanh).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _BLOCK_ORDER = (0, 2, 1, 3)
 class Steps(NamedTuple):
     """The order of the tokens of a batch: all first tokens, then all second tokens, and so on.
 
-    Within a step the sentences are sorted by length, the longest first.
+    Within a step the sentences are sorted by length, longest first.
 
     Attributes:
         cells: int64 (tokens, 2), the row and the column of each token in the padded batch.
-        sizes: int32 (time, 1), the tokens at each step.
-        starts: int32 (time, 1), the place of each step's first token.
-        ends: int32 (time, 1), the place behind its last one.
-        grown: int32 (time, 2, 2), what ``tf.pad`` adds to the next step's rows to have this one's.
+        sizes: int32 (time, 1), the number of tokens at each step.
+        starts: int32 (time, 1), the index of each step's first token.
+        ends: int32 (time, 1), the index after each step's last token.
+        grown: int32 (time, 2, 2), paddings for ``tf.pad`` from the next step's rows to this step's.
     """
 
     cells: tf.Tensor
@@ -47,21 +47,21 @@ class Steps(NamedTuple):
     grown: tf.Tensor
 
     def gather(self, features: tf.Tensor) -> tf.Tensor:
-        """Returns what ``run_lstm`` takes: the tokens of (batch, time, width), and 1 for the bias.
+        """Returns the tokens of (batch, time, width) and a column of 1, the inputs of ``run_lstm``.
 
-        It serves all LSTMs over these features.
+        All LSTMs over these features can use the result.
         """
         tokens = tf.gather_nd(features, self.cells)
         return tf.pad(tokens, ((0, 0), (0, 1)), constant_values=1)
 
     def scatter(self, tokens: tf.Tensor) -> tf.Tensor:
         """Puts (tokens, width) back into sentences, (batch, time, width), 0 on padding."""
-        # All sentences have a first token.
+        # Every sentence has a first token, so the first size is the batch size.
         shape = (self.sizes[0, 0], tf.shape(self.sizes)[0], tokens.shape[-1])
         return tf.scatter_nd(tf.cast(self.cells, tf.int32), tokens, shape)
 
 
-# A function by itself, so that a saved graph holds it once.
+# A separate function, so that a saved graph holds it once.
 @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
 def arrange_steps(lengths: tf.Tensor) -> Steps:
     """Arranges the tokens of sentences by step.
@@ -95,18 +95,18 @@ def run_lstm(
 
     Args:
         inputs: float32 (tokens, width + 1), from ``Steps.gather``.
-        steps: From ``arrange_steps``; one serves all LSTMs over these sentences.
+        steps: From ``arrange_steps``; the same for all LSTMs over these sentences.
         kernel: float32 (width, 4 * units).
         recurrent_kernel: float32 (units, 4 * units).
         bias: float32 (4 * units,).
-        training: Whether to keep what the fast gradient needs. Otherwise the gradient is
-            TensorFlow's own, and slow.
+        training: Whether to keep the values that the fast gradient needs. Otherwise the gradient is
+            TensorFlow's own, which is slow.
         backward: Whether to go from the last token to the first.
-        precision: What matmuls take and give: tf.float32 or tf.bfloat16. Inside a matmul products
-            are summed in float32; all between matmuls (gates, cell states) is float32, too.
+        precision: Type of the inputs and results of matmuls: tf.float32 or tf.bfloat16. Sums inside
+            a matmul, gates and cell states are always float32.
 
     Returns:
-        float32 (tokens, units), the hidden state behind every token.
+        float32 (tokens, units), the hidden state after each token.
 
     Source: paper, "Bi-directional long short-term memory", the six equations of the LSTM cell.
     """
@@ -114,7 +114,7 @@ def run_lstm(
     ascending = not backward
     weights = tf.concat([kernel, bias[None]], 0)
     if not training:
-        # As a tensor: of a variable, the function would get the handle and read it itself.
+        # Convert: a variable would be passed as a handle, and the function would read it.
         recurrent_kernel = tf.convert_to_tensor(recurrent_kernel)
         infer = _inference(inputs.shape[-1], units, ascending, precision)
         return infer(inputs, steps, weights, recurrent_kernel)
@@ -142,9 +142,9 @@ def run_lstm(
 
 @functools.cache
 def _inference(width, units, ascending, precision):
-    """The recurrence alone, for LSTMs of one size and direction.
+    """The forward pass without a gradient, for LSTMs of one size and direction.
 
-    A function by itself, so that a saved graph holds it once, however many LSTMs it runs.
+    A separate function, so that a saved graph holds it once for all such LSTMs.
     """
     shapes = ((None, width), (width, 4 * units), (units, 4 * units))
     inputs, *weights = (tf.TensorSpec(shape, tf.float32) for shape in shapes)
@@ -173,12 +173,12 @@ def _infer(inputs, steps, weights, recurrent_kernel, ascending, precision):
 
 
 def _run_steps(inputs, steps, weights, recurrent_kernel, ascending, precision):
-    """The recurrence, keeping all that the gradient needs.
+    """The forward pass; keeps all values that the gradient needs.
 
     Returns:
-        The hidden states behind all tokens, (tokens, units); and those before them, followed by
-        TensorArrays, each (sentences, units) a step: the cell states before and behind, the four
-        gates in Keras's order, and the cell states' tanh.
+        The hidden states after each token, (tokens, units); and a tuple: the hidden states before
+        each token, then TensorArrays with (sentences, units) for each step: the cell states before
+        and after, the four gates in Keras's order, and the cell states' tanh.
     """
     projected = _project(inputs, weights, precision)
     multiplier = tf.cast(recurrent_kernel, precision)
@@ -195,13 +195,13 @@ def _run_steps(inputs, steps, weights, recurrent_kernel, ascending, precision):
 def _back_propagate(
     hidden_gradient, inputs, steps, saved, weights, recurrent_kernel, ascending, precision
 ):
-    """Back-propagation through time: the gradients of inputs, weights and recurrent kernel."""
+    """Back-propagation through time: gradients for inputs, weights and recurrent kernel."""
     hidden_before, cells_before, cells, i, f, g, o, tanh_c = saved
     units = recurrent_kernel.shape[0]
-    # What the op below wants beside the states: peepholes, which are off, and shapes.
+    # The op below also takes peepholes, which are off, and tensors that only give shapes.
     no_peephole, bias = tf.zeros((units,)), tf.zeros((4 * units,))
     no_inputs = inputs[:, :0]
-    # A matmul by the transpose itself is faster than one that transposes at every step.
+    # Transposing once is faster than a matmul that transposes at every step.
     transposed = tf.transpose(_in_block_order(tf.cast(recurrent_kernel, precision)))
 
     def step(t, rows, dh, dc):
@@ -241,23 +241,23 @@ def _back_propagate(
 
 
 def _run_loop(steps, ascending, step, units, kept):
-    """Runs through all steps, in ascending order or in descending order.
+    """Runs all steps in ascending or descending order.
 
     Args:
-        steps: What they are.
+        steps: The order of the tokens.
         ascending: Whether the first step comes first.
-        step: What is done at step t: called as ``step(t, rows, *states)``, with a function that
-            takes the step's rows of (tokens, ...) and two states (sentences, units), 0 where a
-            sentence begins, it returns the new states and values to keep.
-        units: Of the states.
-        kept: The values' dtypes and widths.
+        step: Called as ``step(t, rows, *states)``: ``rows`` selects the rows of step t from
+            (tokens, ...); the two states are (sentences, units), 0 where a sentence begins.
+            Returns the new states and the values to keep.
+        units: The width of the states.
+        kept: Dtype and width of each value to keep.
 
     Returns:
-        A TensorArray a value, by step.
+        For each value to keep a TensorArray, by step.
     """
     count = tf.shape(steps.sizes)[0]
     bounds = [_to_array(rows) for rows in (steps.starts, steps.ends)]
-    # Of those sentences that are in both, states are handed on.
+    # Only the sentences that have a token at both steps keep their states.
     changes = _to_array(steps.sizes if ascending else steps.grown)
 
     def run(t, states, arrays):
@@ -288,7 +288,7 @@ def _run_loop(steps, ascending, step, units, kept):
 
 
 def _to_array(values):
-    """One row a step: reading an array is one op, slicing a tensor by a number several."""
+    """An array with one row for each step: reading it takes one op, slicing a tensor several."""
     return tf.TensorArray(values.dtype, tf.shape(values)[0]).unstack(values)
 
 
@@ -297,18 +297,18 @@ def _rows(tokens, begin, end):
 
 
 def _factor_gradient(factors, sums_gradient):
-    """The gradient of weights, in Keras's order, that ``factors`` were multiplied with."""
+    """The gradient of the weights that ``factors`` were multiplied with, in Keras's gate order."""
     gradient = tf.matmul(tf.cast(factors, sums_gradient.dtype), sums_gradient, transpose_a=True)
     return tf.cast(_in_block_order(gradient), factors.dtype)
 
 
 def _project(inputs, weights, precision):
-    """Returns the inputs' part of the sums of all steps: (tokens, 4 * units)."""
+    """Returns the inputs' contribution to the gates' sums at all steps: (tokens, 4 * units)."""
     return tf.matmul(tf.cast(inputs, precision), tf.cast(weights, precision))
 
 
 def _cell(projected, h, c, recurrent_kernel):
-    """One step: the new h and c, and the gates and tanh(c), each (sentences, units)."""
+    """One step: returns the new h and c, and the gates with tanh(c), each (sentences, units)."""
     recurrent = tf.matmul(tf.cast(h, recurrent_kernel.dtype), recurrent_kernel)
     sums = tf.cast(projected, h.dtype) + tf.cast(recurrent, h.dtype)
     i, f, g, o = tf.split(sums, 4, axis=-1)
@@ -319,7 +319,7 @@ def _cell(projected, h, c, recurrent_kernel):
 
 
 def _in_block_order(weights):
-    """(rows, 4 * units) with the gates' columns from Keras's order to the op's, and back."""
+    """Reorders the gates' columns of (rows, 4 * units): Keras's order to the op's, or back."""
     rows, columns = weights.shape
     gates = tf.reshape(weights, (rows, 4, columns // 4))
     return tf.reshape(tf.gather(gates, _BLOCK_ORDER, axis=1), (rows, columns))

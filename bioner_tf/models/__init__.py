@@ -37,12 +37,9 @@ def build_tagger(
 
     Args:
         config: The structure and its sizes.
-        sources: What the networks read about a token.
+        sources: The feature sources of the networks.
         tags: The tags of each corpus, the main corpus first.
-        seed: Of the initial weights and of dropout.
-
-    Returns:
-        The tagger.
+        seed: The seed of initial weights and dropout.
     """
     builder = TaggerBuilder(config, sources, tags, seed)
     return builder.assemble(_STRUCTURES[config.structure](builder))

@@ -1,4 +1,4 @@
-"""Shared and private Bi-LSTMs, with losses that keep shared features shared and private ones apart.
+"""Shared and private Bi-LSTMs, with losses that separate shared from private features.
 
 Source: paper, "Adversarial multi-task model (ADV-MTM)" and its figure 5.
 """

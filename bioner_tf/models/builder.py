@@ -18,7 +18,7 @@ from bioner_tf.machine import usable_precision
 from bioner_tf.sources.base import LENGTHS, Source, network_specs
 from bioner_tf.sources.words import WordSource
 
-# For every corpus, the outputs of its network by name.
+# For each corpus, the outputs of its network by name.
 Outputs = Mapping[str, Mapping[str, tf.Tensor]]
 
 
@@ -27,20 +27,20 @@ class MultiTaskTagger:
     """One network for each corpus, over shared layers.
 
     Attributes:
-        sources: What the networks read about a token.
-        networks: Functional models by corpus, the main one first. Inputs: a dict as
-            ``sources.base.network_specs`` declares it. Output: a dict with the ``emissions`` for
-            the CRF of the corpus, as long as the longest sentence; every other entry is an
-            additional loss, float32 (batch,), which the trainer weighs and adds.
-        trunk: The part that all networks have in common: from the same inputs to a list of
-            features, each float32 (batch, time, width), or (tokens, width) after Bi-LSTMs.
-        heads: By corpus, the rest of its network: from ``(features, lengths)``, the features a
-            list, to the network's emissions.
+        sources: The feature sources of the networks.
+        networks: Functional models by corpus, the main one first. Inputs: the dict that
+            ``sources.base.network_specs`` declares. Output: a dict with the ``emissions`` for the
+            CRF of the corpus, as long as the longest sentence; every other entry is an additional
+            loss, float32 (batch,), which the trainer weights and adds.
+        trunk: The part that all networks share: from the same inputs to a list of features, each
+            float32 (batch, time, width), or (tokens, width) after Bi-LSTMs.
+        heads: By corpus, the rest of its network: from ``(features, lengths)``, where features is
+            a list, to the network's emissions.
         crfs: The CRF layers by corpus.
         parts: The layers by part of the tagger ("shared", "private.<corpus>", ...).
         row_wise_table: The variable that is updated row by row (the word vectors), if any.
-        updates: int64 scalar variable, the training steps so far; the trainer counts it up.
-        precision: Of the Bi-LSTMs' matmuls, "float32" where this machine refuses another.
+        updates: int64 scalar variable, the number of training steps so far; the trainer counts.
+        precision: Type of the Bi-LSTMs' matmuls; "float32" if this machine supports no other.
     """
 
     sources: Sequence[Source]
@@ -59,7 +59,7 @@ class MultiTaskTagger:
         return list(self.networks)
 
     def variables(self) -> list[tf.Variable]:
-        """Every trainable variable once, ordered by the layer's distance from the emissions."""
+        """Every trainable variable once, sorted by the layer's distance from the emissions."""
         unique = {}
         for network in self.networks.values():
             for variable in network.trainable_variables:
@@ -82,22 +82,22 @@ class MultiTaskTagger:
 
 
 def layer_name(name: str) -> str:
-    """Writes characters that no Keras layer's name may have as ``.u<code point>.``, in hexadecimal.
+    """Replaces characters that Keras forbids in layer names by ``.u<code point in hexadecimal>.``.
 
-    Names of ASCII letters, digits and ``_ . - /`` stay as they are; different names stay different.
+    Names of ASCII letters, digits and ``_ . - /`` do not change; different names stay different.
     """
     escaped = r"[^A-Za-z0-9_./-]|\.(?=u[0-9a-f]+\.)"
     return re.sub(escaped, lambda found: f".u{ord(found[0]):x}.", name)
 
 
 class TaggerBuilder:
-    """Builds the layers of one tagger and records to which part each belongs.
+    """Builds the layers of one tagger and records the part that each belongs to.
 
     Args:
         config: The sizes.
-        sources: What the networks read about a token.
+        sources: The feature sources of the networks.
         tags: The tags of each corpus, the main corpus first.
-        seed: Of the initial weights and of dropout.
+        seed: The seed of initial weights and dropout.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class TaggerBuilder:
         return layer
 
     def word_representations(self) -> tf.Tensor:
-        """Returns X, (batch, time, width): the sources' features ⊕ each other, after dropout.
+        """Returns X, (batch, time, width): the concatenated features of the sources, after dropout.
 
         Source: paper, "Baseline single-task model", the embedding layer.
         """
@@ -152,9 +152,9 @@ class TaggerBuilder:
         return represented
 
     def share(self, features: Sequence[tf.Tensor]) -> None:
-        """Declares ``features`` as the last ones that all networks have in common.
+        """Declares ``features`` as the output of the part that all networks share.
 
-        Without a call these are X; a structure with more in common, such as a Bi-LSTM, calls it.
+        The default is X. Structures that also share Bi-LSTMs call this method.
         """
         self._common = list(features)
 
@@ -170,7 +170,7 @@ class TaggerBuilder:
             encoders: The encoders to run, by name.
 
         Returns:
-            For each name the projected output of all real tokens, (tokens, projection_units).
+            For each name the projected outputs for all real tokens, (tokens, projection_units).
         """
         bilstms = [encoder.bilstm for encoder in encoders.values()]
         hidden = ParallelBiLSTMs(bilstms, self._precision)((features, self.lengths))
@@ -180,7 +180,7 @@ class TaggerBuilder:
         }
 
     def emissions(self, corpus: str, features: tf.Tensor) -> tf.Tensor:
-        """Returns the emissions of the CRF of ``corpus`` for V_k, its features (tokens, width)."""
+        """Returns the emissions of the corpus's CRF for its features V_k, (tokens, width)."""
         crf = build_crf(self._config.crf, len(self._tags[corpus]), name=layer_name(f"crf.{corpus}"))
         self.part(f"crf.{corpus}", crf)
         self._crfs[corpus] = crf
@@ -215,7 +215,7 @@ class TaggerBuilder:
         )
 
     def dropout(self, place: str) -> keras.layers.Layer:
-        """Makes the dropout of a place, one of ``config.DROPOUT_PLACES``."""
+        """Makes the dropout layer for a place, one of ``config.DROPOUT_PLACES``."""
         rate = self._config.dropout_rate if place in self._config.dropout_places else 0.0
         self._dropouts += 1
         return SeededDropout(rate, (self._seed, self._dropouts), self._updates)
@@ -224,7 +224,7 @@ class TaggerBuilder:
 class Encoder:
     """A Bi-LSTM with dropout on its output and a projection (linear, then ELU).
 
-    Source: paper, "Training details", Bi-LSTM layers; the ELU is the authors' program's.
+    Source: paper, "Training details", Bi-LSTM layers; the ELU is from the authors' program.
     """
 
     def __init__(self, builder: TaggerBuilder, config: ModelConfig, name: str):

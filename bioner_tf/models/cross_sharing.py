@@ -1,4 +1,4 @@
-"""Cross-sharing: every corpus sees the private features of the others through a gate.
+"""Cross-sharing: every corpus uses the private features of the others through a gate.
 
 Source: paper, "Multi-task model with cross-sharing structure (CS-MTM)" and its figure 6.
 """
@@ -14,8 +14,8 @@ from bioner_tf.models.builder import Outputs, TaggerBuilder, layer_name
 def build(builder: TaggerBuilder) -> Outputs:
     """Wires V_k = G_k ⊕ S for every corpus k.
 
-    All private Bi-LSTMs run for every corpus. A step for one corpus therefore trains those of the
-    others, too, through its gate.
+    All private Bi-LSTMs run for every corpus. A step for one corpus therefore also trains the
+    private Bi-LSTMs of the others, through its gate.
     """
     encoders = builder.encoders(["shared", *(f"private.{corpus}" for corpus in builder.corpora)])
 

@@ -22,7 +22,7 @@ def build(builder: TaggerBuilder) -> Outputs:
 def wire_shared_private(
     builder: TaggerBuilder,
 ) -> dict[str, tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
-    """Returns for every corpus k its emissions, S and P_k; no other private Bi-LSTM runs."""
+    """Returns emissions, S and P_k for every corpus k; only its own private Bi-LSTM runs."""
     encoders = builder.encoders(["shared", *(f"private.{corpus}" for corpus in builder.corpora)])
 
     words = builder.word_representations()

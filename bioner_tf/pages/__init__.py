@@ -1,5 +1,5 @@
-"""Pages for people: tables, headings and pictures as Markdown, HTML and plain text.
+"""Pages that people read: headings, tables and pictures as Markdown, HTML and plain text.
 
-No TensorFlow. Uses the root modules only; imported by ``serving``, ``tagging``, ``experiments`` and
-``cli``.
+Needs no TensorFlow. Uses the root modules only; imported by ``serving``, ``tagging``,
+``experiments`` and ``cli``.
 """

@@ -1,6 +1,6 @@
 """Pages of text, tables and pictures as Markdown; tables also as plain text and as CSV.
 
-Text may hold ``**bold**`` and `` `code` ``, as in Markdown.
+Text may contain ``**bold**`` and `` `code` ``, as in Markdown.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Picture:
     """A picture.
 
     Attributes:
-        name: The name of its file, without the ending.
-        text: What it shows, for those who cannot see it.
-        svg: As SVG, for the HTML page.
-        png: As PNG, which Markdown refers to.
+        name: The name of its file, without the extension.
+        text: A description, for readers who cannot see the picture.
+        svg: The picture as SVG, for the HTML page.
+        png: The picture as PNG, for the file that Markdown links to.
     """
 
     kind: ClassVar[str] = "picture"
@@ -60,7 +60,7 @@ class Picture:
 
     @property
     def svg_element(self) -> str:
-        """The SVG element alone, without the XML declarations before it."""
+        """The SVG element without the XML declarations before it."""
         return self.svg[self.svg.index("<svg") :]
 
 
@@ -75,7 +75,7 @@ def to_markdown(blocks: Iterable[Block], pictures: str = "") -> str:
         pictures: The directory of the picture files, relative to the page.
 
     Returns:
-        The page, with a newline at its end.
+        The page, with a newline at the end.
     """
     return "\n\n".join(_block_to_markdown(block, pictures) for block in blocks) + "\n"
 
@@ -93,7 +93,7 @@ def _block_to_markdown(block: Block, pictures: str) -> str:
 def markdown_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], alignment: Sequence[str]
 ) -> str:
-    """Writes a Markdown table that is also readable as plain text.
+    """Writes a Markdown table with aligned columns.
 
     Args:
         header: The names of the columns.
@@ -101,7 +101,7 @@ def markdown_table(
         alignment: ``LEFT`` or ``RIGHT`` for each column.
 
     Returns:
-        The table, without a newline at its end.
+        The table, without a newline at the end.
     """
     lines = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
     widths = [max(3, *map(len, column)) for column in zip(*lines)]

@@ -1,4 +1,4 @@
-"""What a network reads about a token: one module for each feature source.
+"""Feature sources: what a network knows about a token, one module for each source.
 
 A source owns its inputs, their encoding in Python and in the exported graph, its Keras layer and
 its vocabulary file; ``base.py`` has the interface, ``registry.py`` the list of sources. Uses

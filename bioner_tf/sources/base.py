@@ -1,8 +1,8 @@
 """The interface of a feature source, and the inputs that all sources share.
 
-A batch names each distinct token (*form*) once. The shared inputs are ``lengths``, int32 (batch,),
-the tokens of each sentence, and ``form_ids``, int32 (batch, time), the form of each token: 0 is
-padding, form i is row i of whatever a source keeps for each form.
+A batch holds each distinct token (*form*) once. The shared inputs are ``lengths``, int32 (batch,),
+the number of tokens of each sentence, and ``form_ids``, int32 (batch, time), the form of each
+token: 0 is padding, form i is row i of a source's values for each form.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from bioner_tf.files import PathLike
 
 LENGTHS = "lengths"
 FORM_IDS = "form_ids"
-TAG_IDS = "tag_ids"  # beside the network's inputs in a training batch
+TAG_IDS = "tag_ids"  # added to the network's inputs in a training batch
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = Mapping[str, tf.Tensor]
-# Makes the dropout layer of a place, one of ``config.DROPOUT_PLACES``.
+# Makes the dropout layer for a place, one of ``config.DROPOUT_PLACES``.
 MakeDropout = Callable[[str], keras.layers.Layer]
 
 
 class Source(abc.ABC):
-    """Something that a network reads about every token.
+    """A feature source: one kind of information about every token.
 
-    A source turns tokens into its inputs twice, in Python for training and in the graph for
-    serving, with the same result; its layer turns the inputs into features.
+    A source can turn tokens into its inputs in Python, for training, and in the graph, for serving;
+    both give the same result. Its layer turns the inputs into features.
 
     Args:
-        vocabulary: Its entries; the id of an entry is its position + ``FIRST_ID``.
+        vocabulary: The vocabulary; the id of an entry is its position + ``FIRST_ID``.
         config: The sizes of the model.
 
     Attributes:
-        part: The part of the tagger under which its weights are counted and saved.
+        part: The part of the tagger that its weights belong to, in counts and checkpoints.
         file_name: The file of its vocabulary, in a run's vocabulary directory and in exports.
-        input_specs: Its inputs by name, the batch or the forms in dimension 0.
+        input_specs: Its inputs by name; dimension 0 is the batch or the forms.
     """
 
     part: ClassVar[str]
@@ -71,7 +71,7 @@ class Source(abc.ABC):
         """Makes the source of a run whose vocabulary was saved in ``directory``.
 
         Raises:
-            BionerError: The file is missing or damaged.
+            BionerError: If the file is missing or damaged.
         """
         return cls(Vocabulary.load(Path(directory) / cls.file_name), config)
 
@@ -81,12 +81,12 @@ class Source(abc.ABC):
 
     @property
     def num_ids(self) -> int:
-        """Rows of a table with one row for each id, padding and unknown included."""
+        """The number of ids, padding and unknown included."""
         return FIRST_ID + len(self.vocabulary)
 
     @abc.abstractmethod
     def encode_forms(self, tokens: Sequence[str]) -> Arrays:
-        """Encodes distinct tokens, once for a whole run.
+        """Encodes distinct tokens; called once in a run.
 
         Returns:
             Arrays with a row for each token; rows of 0 must mean padding.
@@ -97,8 +97,7 @@ class Source(abc.ABC):
         """Makes the inputs of a batch.
 
         Args:
-            forms: The rows of what ``encode_forms`` returned for the forms of the batch, after a
-                row of 0 for padding.
+            forms: A row of 0 for padding, then the rows of ``encode_forms`` for the batch's forms.
             form_ids: int32 (batch, time), the form of each token.
 
         Returns:
@@ -107,7 +106,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def graph_encoder(self, directory: PathLike) -> GraphEncoder:
-        """Makes the encoder of an export; its vocabulary file is in ``directory``."""
+        """Makes the encoder for an export from the vocabulary file in ``directory``."""
 
     @abc.abstractmethod
     def build_layer(self, make_dropout: MakeDropout) -> keras.layers.Layer:
@@ -118,28 +117,28 @@ class Source(abc.ABC):
         """Calls the layer on all inputs of a network; returns float32 (batch, time, width)."""
 
     def row_wise_table(self, layer: keras.layers.Layer) -> tf.Variable | None:
-        """Returns the table that an update changes a few rows of, if the layer has one."""
+        """Returns the layer's table of which an update changes only a few rows, if there is one."""
         return None
 
     def describe(self) -> dict[str, Any]:
-        """Returns the settings that the metadata of an export state, for JSON."""
+        """Returns the source's settings for an export's metadata, as JSON values."""
         return {}
 
     def describe_data(self, corpus: str) -> dict[str, Any]:
-        """Returns what a run's report says about a corpus's training sentences, for JSON."""
+        """Returns facts about a corpus's training sentences for a run's report, as JSON values."""
         return {}
 
     def summary(self) -> str:
-        """Returns what a run prints before it trains, or nothing."""
+        """Returns a message that a run prints before it trains, or ``""``."""
         return ""
 
 
 class GraphEncoder(tf.Module, abc.ABC):
-    """The encoder of a source in an exported graph: it holds the look-up tables."""
+    """The encoder of a source in an exported graph; holds its look-up tables."""
 
     @abc.abstractmethod
     def __call__(self, forms: tf.Tensor, form_ids: tf.Tensor) -> Tensors:
-        """Makes the source's inputs of a batch.
+        """Makes the source's inputs for a batch.
 
         Args:
             forms: string (forms,), the distinct tokens of the batch, any bytes.
@@ -154,7 +153,7 @@ def network_specs(sources: Iterable[Source]) -> dict[str, tf.TensorSpec]:
     """Returns all inputs of a network by name.
 
     Raises:
-        ValueError: Two sources have an input of the same name.
+        ValueError: If two sources have an input of the same name.
     """
     specs = {
         LENGTHS: tf.TensorSpec([None], tf.int32),
@@ -163,8 +162,8 @@ def network_specs(sources: Iterable[Source]) -> dict[str, tf.TensorSpec]:
     for source in sources:
         if taken := sorted({*specs, TAG_IDS} & set(source.input_specs)):
             raise ValueError(
-                f"{type(source).__name__}: expected input names of its own, got {taken[0]!r}, "
-                "which another source or the batch has already"
+                f"{type(source).__name__}: expected unique input names, got {taken[0]!r}, "
+                "which another source or the batch already uses"
             )
         specs.update(source.input_specs)
     return specs
@@ -176,10 +175,10 @@ def line_table(path: PathLike) -> tf.lookup.StaticHashTable:
     The id of an entry is this number + ``FIRST_ID``. The file becomes an asset of the export.
 
     Raises:
-        BionerError: The file is empty.
+        BionerError: If the file is empty.
     """
     if not Path(path).stat().st_size:
-        # TensorFlow could save such a table, but not load it.
+        # TensorFlow can save an empty table, but cannot load it.
         raise BionerError(f"{path}: expected a vocabulary of at least one entry, got none")
     initializer = tf.lookup.TextFileInitializer(
         str(path),
@@ -188,5 +187,5 @@ def line_table(path: PathLike) -> tf.lookup.StaticHashTable:
         value_dtype=tf.int64,
         value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
     )
-    # -1 + FIRST_ID is the id of the unknown.
+    # -1 + FIRST_ID is the id of unknown entries.
     return tf.lookup.StaticHashTable(initializer, default_value=-1)

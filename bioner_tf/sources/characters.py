@@ -28,7 +28,7 @@ from bioner_tf.text.tokens import encode
 
 
 class CharacterSource(Source):
-    """Looks up the first ``max_characters`` code points of a token, digits and case kept.
+    """Looks up the first ``max_characters`` code points of a token; keeps digits and case.
 
     Source: paper, "Baseline single-task model", the embedding layer.
     """
@@ -52,7 +52,7 @@ class CharacterSource(Source):
         rows = [[index.get(c, unknown) + FIRST_ID for c in token[:width]] for token in tokens]
         lengths = np.array([len(row) for row in rows], np.int32)
         ids = np.full((len(rows), width), PADDING_ID, np.int32)
-        # Row by row, the places that are not padding take all ids in a row.
+        # NumPy fills the selected places in row-major order.
         ids[np.arange(width) < lengths[:, np.newaxis]] = [i for row in rows for i in row]
         return {"char_ids": ids, "char_lengths": lengths}
 
@@ -88,7 +88,7 @@ class _GraphEncoder(GraphEncoder):
         self.max_characters = max_characters
 
     def __call__(self, forms: tf.Tensor, form_ids: tf.Tensor) -> Tensors:
-        # No character takes more than four bytes; a token may take millions.
+        # A character takes at most four bytes; a token may have millions.
         heads = tf.strings.substr(forms, 0, 4 * self.max_characters)
         decoded = tf.strings.unicode_decode(heads, "UTF-8", errors="replace")
         places = tf.range(tf.size(decoded.values, out_type=tf.int64))

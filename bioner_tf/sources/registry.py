@@ -21,14 +21,14 @@ def build_sources(
     """Makes the sources of a new run.
 
     Args:
-        config: The run.
+        config: The settings of the run.
         training: The training sentences of each corpus.
 
     Returns:
-        The run, with the sizes that a source has settled, and the sources.
+        The run's settings, with the sizes that a source has determined, and the sources.
 
     Raises:
-        BionerError: A file that a source reads is missing or damaged.
+        BionerError: If a file that a source reads is missing or damaged.
     """
     sources = []
     for kind in SOURCES:
@@ -41,6 +41,6 @@ def load_sources(config: ModelConfig, directory: PathLike) -> list[Source]:
     """Makes the sources of a run whose vocabularies were saved in ``directory``.
 
     Raises:
-        BionerError: A file is missing or damaged.
+        BionerError: If a file is missing or damaged.
     """
     return [kind.load(config, directory) for kind in SOURCES]

@@ -30,13 +30,13 @@ from bioner_tf.vectors.table import Coverage, build_embedding_table
 
 
 class WordSource(Source):
-    """Looks a token up by its normalised form, else by that in lower case.
+    """Looks up a token's normalised form; if it is unknown, the same in lower case.
 
     Args:
         vocabulary: The words.
         config: ``word_dim`` is the width of a vector.
-        table: float32 (num_ids, word_dim), the initial vectors; zeros by default, for a run whose
-            weights are loaded.
+        table: float32 (num_ids, word_dim), the initial vectors; by default zeros, for a run that
+            loads its weights.
         coverage: How much of each corpus's training text has a pretrained vector.
         pretrained: Whether there are pretrained vectors.
 
@@ -63,10 +63,10 @@ class WordSource(Source):
 
     @classmethod
     def build(cls, config: RunConfig, training: Mapping[str, Sequence[Sentence]]) -> WordSource:
-        """Reads the pretrained vectors, if any, and draws the vectors of the other words.
+        """Reads the pretrained vectors, if any, and draws random vectors for the other words.
 
         Raises:
-            BionerError: The vectors cannot be read.
+            BionerError: If the vectors cannot be read.
         """
         data, model = config.data, config.model
         vectors = load_vectors(data.vectors, model.word_dim or None) if data.vectors else None

@@ -7,7 +7,7 @@
     for entity in nlp("Mutations of BRCA1 cause breast cancer.").ents:
         print(entity.text, entity.label_, entity._.bioner_score)
 
-spaCy finds the component by the package's entry point; nothing has to be imported.
+spaCy finds the component by the package's entry point; no import is needed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ from bioner_tf.tagging.tagger import Entity, Tagger
 _SCORE = "bioner_score"
 
 
-# spaCy looks at the types of a factory's settings: this module does not postpone its annotations.
+# spaCy reads the types of a factory's settings, so this module does not postpone annotations.
 @Language.factory(
     "bioner_tf",
     assigns=["doc.ents", "token.ent_iob", "token.ent_type", f"span._.{_SCORE}"],
@@ -35,7 +35,7 @@ def make_component(
     corpus: Optional[str],
     alignment_mode: str,
 ) -> "BionerComponent":
-    """Makes the component for a pipeline; the settings are those of :class:`BionerComponent`."""
+    """Makes the component for a pipeline; :class:`BionerComponent` describes the settings."""
     del nlp, name
     return BionerComponent(model, corpus, alignment_mode)
 
@@ -43,18 +43,18 @@ def make_component(
 class BionerComponent:
     """Adds a tagger's entities to ``doc.ents``, each with its score in ``span._.bioner_score``.
 
-    spaCy cuts text into tokens in its own way, so an entity may begin or end inside of one. Of
-    entities that then share a token the one with the higher score stays. Entities that other
-    components found stay where the tagger found none.
+    spaCy's tokens differ from the tagger's, so an entity may begin or end inside a spaCy token. If
+    two entities then share a token, only the one with the higher score is kept. Entities of other
+    components are kept if they do not overlap with the tagger's.
 
     Args:
         model: An export, a directory of its versions or a run directory.
-        corpus: The corpus that decides what an entity is; by default the main one.
-        alignment_mode: What becomes of an entity that ends inside of a token: ``"expand"`` takes
-            in the token, ``"contract"`` leaves it out, ``"strict"`` drops the entity.
+        corpus: The corpus whose entity types are tagged; by default the main corpus.
+        alignment_mode: What to do with an entity that ends inside a token: ``"expand"`` includes
+            the token, ``"contract"`` excludes it, ``"strict"`` drops the entity.
 
     Raises:
-        BionerError: There is no such model, or it has no such corpus.
+        BionerError: If there is no such model, or it has no such corpus.
     """
 
     def __init__(self, model: str, corpus: Optional[str] = None, alignment_mode: str = "expand"):

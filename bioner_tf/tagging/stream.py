@@ -1,4 +1,4 @@
-"""Tags a stream of texts: reads a file, tags in batches, writes as it goes."""
+"""Tags a stream of texts: reads a file, tags in batches, and writes after each batch."""
 
 from __future__ import annotations
 
@@ -36,17 +36,18 @@ def tag_file(
     Args:
         model: An export, a directory of its versions or a run directory.
         input_path: The file to read; ``"-"`` is standard input.
-        output_path: The file to write, complete or not at all; ``"-"`` is standard output.
-        corpus: The corpus that decides what an entity is; by default the main one.
+        output_path: The file to write; it appears only when it is complete. ``"-"`` is standard
+            output.
+        corpus: The corpus whose entity types are tagged; by default the main corpus.
         input_format: A name in ``formats.registry.READERS``.
         output_format: A name in ``formats.registry.WRITERS``.
-        batch_size: Texts tagged at once, at least 1.
+        batch_size: Number of texts in a batch, at least 1.
         cores: The most cores to use; by default all that the process may use.
 
     Raises:
-        BionerError: The model, the corpus or the input is not what it should be.
+        BionerError: If the model, the corpus or the input is invalid.
     """
-    # Open the files first: mistakes show before TensorFlow is imported, which takes seconds.
+    # Open the files before importing TensorFlow, which takes seconds, to report mistakes at once.
     with open_input(input_path) as source, open_output(output_path) as sink:
         from bioner_tf.machine import use_threads
         from bioner_tf.tagging.tagger import Tagger
@@ -88,7 +89,7 @@ def open_input(path: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def open_output(path: str) -> Iterator[BinaryIO]:
-    """Opens a file that takes its name when the block succeeds, or standard output."""
+    """Opens a file that gets its name only if the block succeeds, or standard output."""
     place = Path(path)
     if path == STANDARD_STREAM:
         yield sys.stdout.buffer
@@ -97,7 +98,7 @@ def open_output(path: str) -> Iterator[BinaryIO]:
             yield stream
     else:
         if not place.parent.is_dir():
-            raise BionerError(f"{place.parent}: expected a folder for --output; make it first")
+            raise BionerError(f"{place.parent}: expected a folder for --output; create it first")
         with open_atomically(place) as stream:
             yield stream
 

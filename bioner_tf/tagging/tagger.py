@@ -1,6 +1,6 @@
-"""Loads an exported tagger and tags with it, by TensorFlow and NumPy alone.
+"""Loads an exported tagger and tags with it.
 
-Nothing of what trained the tagger is needed: no Keras model, no tensorflow-addons.
+Needs only TensorFlow and NumPy: no Keras model, no tensorflow-addons.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bioner_tf.formats.annotation import Entity
 from bioner_tf.serving.metadata import METADATA_PATH, check_files, read_metadata
 from bioner_tf.serving.versions import find_saved_model
 
-# What one call of the graph gets at most, padding included, unless a single text or sentence is
-# larger: every row of the outputs is as wide as that of the text with the most entities.
+# The most that one call of the graph gets, padding included, unless a single text or sentence is
+# larger. The limits bound the size of the outputs, which are as wide as the widest row.
 _BATCH_CHARACTERS = 1_000_000
 _BATCH_TEXTS = 1024
 _BATCH_TOKENS = 65_536
@@ -28,15 +28,15 @@ class Tagger:
     """A tagger from an export.
 
     Args:
-        path: A SavedModel that bioner_tf exported, or a directory of versions of one (the newest
-            is taken), or a run directory, which holds such a directory as ``export``.
+        path: A SavedModel that bioner_tf exported, a directory of its versions (loads the newest),
+            or a run directory, whose ``export`` is such a directory.
 
     Raises:
-        BionerError: If there is none, or it cannot be read.
+        BionerError: If there is no export, or it cannot be read.
 
     Attributes:
         path: The SavedModel's directory.
-        metadata: What the export tells of itself: ``corpora``, scores, versions, settings.
+        metadata: The export's metadata: ``corpora``, scores, versions, settings.
         corpora: The names of its corpora, the main corpus first.
         types: The entity types of each corpus.
     """
@@ -56,16 +56,16 @@ class Tagger:
             ) from error
         try:
             self._model = tf.saved_model.load(str(self.path))
-        except Exception as error:  # a damaged graph makes TensorFlow raise anything
+        except Exception as error:  # TensorFlow raises all kinds of errors for a damaged graph
             reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise BionerError(f"{self.path}: the SavedModel does not load: {reason}") from error
+            raise BionerError(f"{self.path}: cannot load the SavedModel: {reason}") from error
 
     def tag_texts(self, texts: Iterable[str], corpus: str | None = None) -> list[list[Entity]]:
-        """Finds the entities of texts: sentences, or whole documents.
+        """Finds the entities in texts, which may be sentences or whole documents.
 
         Args:
-            texts: Any number of them, of any length.
-            corpus: The corpus that decides what an entity is; by default the main one.
+            texts: Any number of texts of any length.
+            corpus: The corpus whose entity types are tagged; by default the main corpus.
 
         Returns:
             For each text its entities, in order and without overlap.
@@ -90,11 +90,11 @@ class Tagger:
     def tag_tokens(
         self, sentences: Iterable[Sequence[str]], corpus: str | None = None
     ) -> tuple[list[list[str]], list[list[float]]]:
-        """Tags sentences that are cut into tokens already.
+        """Tags sentences that are already split into tokens.
 
         Args:
-            sentences: Any number of them, of any length; length 0 is allowed.
-            corpus: The corpus whose tags are given; by default the main one.
+            sentences: Any number of sentences of any length, 0 included.
+            corpus: The corpus whose tags are used; by default the main corpus.
 
         Returns:
             For each sentence the tag of each token, and the probability of that tag, in [0, 1].
@@ -123,7 +123,7 @@ class Tagger:
         return tags, scores
 
     def check_corpus(self, corpus: str | None) -> str:
-        """The name of the corpus that ``corpus`` asks for; None asks for the main one.
+        """Returns ``corpus``, or the main corpus if it is None.
 
         Raises:
             BionerError: If the tagger has no such corpus.
@@ -167,17 +167,17 @@ def _text_batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _refuse_string(value: object, name: str, example: str) -> None:
-    # Strings are sequences, too: each character would be taken for a text or token.
+    # A string is also a sequence: each character would be tagged as a text or token.
     if isinstance(value, (str, bytes)):
         raise BionerError(f"expected a list of strings for {name}, got one string: call {example}")
 
 
 def _similar_rows(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
-    """Groups rows of similar length, none empty, at most ``limit`` a batch with its padding."""
+    """Groups non-empty rows of similar length; a batch with its padding has at most ``limit``."""
     rows = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
     batch: list[int] = []
     for row in rows:
-        # Ascending: this row would be the longest of the batch.
+        # Lengths ascend, so this row would be the longest in the batch.
         if batch and (len(batch) + 1) * lengths[row] > limit:
             yield batch
             batch = []
@@ -187,5 +187,5 @@ def _similar_rows(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
 
 
 def _to_bytes(text: str) -> bytes:
-    # A lone surrogate has no UTF-8; "?" takes its place, one character as well.
+    # A lone surrogate cannot be encoded as UTF-8; "?" replaces it and keeps the offsets.
     return text.encode("utf-8", "replace")

@@ -1,26 +1,25 @@
-"""Where sentences end, in graph: core TensorFlow ops, vectorised.
+"""Splits text into sentences, in the graph: core TensorFlow ops, vectorised.
 
-Between two tokens with white space between them a sentence ends
+A sentence can end only at white space, so not inside ``3.5``, ``e.g.`` or ``Hsp70.1``. It ends
 
-1. at a blank line, always;
-2. at ``.``, ``!`` or ``?`` (closing quotes or brackets may follow it), if the next word looks
-   like a beginning: it starts with a capital, a digit, a letter of a script without case, a Greek
-   letter or an opening quote or bracket, or it has a capital or digit further on (``mRNA``,
-   ``p53``); or if a line ends there;
-3. at a ``.`` after a short form only if the next word is one that opens sentences and is no
-   name (``shown in B. We found``). Short forms are the field's abbreviations (``Fig.``, ``al.``,
+1. at every blank line;
+2. at ``.``, ``!`` or ``?``, which closing quotes or brackets may follow, if a line ends there or
+   the next word looks like the beginning of a sentence: it starts with a capital, a digit, a letter
+   of a script without case, a Greek letter, an opening quote or an opening bracket, or it has a
+   capital or digit later (``mRNA``, ``p53``);
+3. at a ``.`` after a short form only if the next word is a typical first word of a sentence and not
+   a name (``shown in B. We found``). Short forms are the field's abbreviations (``Fig.``, ``al.``,
    ``J. Biol. Chem.``) and single letters (``E. coli``, ``J. Smith``, ``e.g.``,
-   ``S. Typhimurium``). Some are as likely to be a sentence's last word; after these, any word
-   with a capital begins the next one: months and ``etc.``, units behind a number or a slash
-   (``at 6 h. Rats``), and a letter that a hyphen or slash joins to a word or that tells things of
-   a kind apart (``PIG-M.``, ``hepatitis B.``, ``NF-kappa B.``, ``65 degrees C.``);
-4. at a deliberate line break (a title, a heading, a list item): one where the next word would have
-   fitted on the line easily. Easily means that the line would have filled at most three quarters
-   of the paragraph's longest line, or of 40 characters. Text wrapped at a fixed width has no such
-   line breaks inside a paragraph.
+   ``S. Typhimurium``). Weak short forms are often the last word of a sentence; after them, any
+   capitalised word begins a new one. They are months and ``etc.``, units after a number or a slash
+   (``at 6 h. Rats``), and a letter that a hyphen or slash joins to a word or that names one of
+   several kinds (``PIG-M.``, ``hepatitis B.``, ``NF-kappa B.``, ``65 degrees C.``);
+4. at a deliberate line break, as after a title, a heading or a list item: the next word would have
+   fitted easily on the line. "Easily" means that the line would then have filled at most three
+   quarters of the paragraph's longest line, or of 40 characters if that is more. Text wrapped at a
+   fixed width has no such line breaks inside a paragraph.
 
-Without white space nothing ends: ``3.5``, ``e.g.``, ``Hsp70.1``. A sentence of more than a given
-number of tokens is cut into pieces of that many tokens.
+A sentence of more than a given number of tokens is cut into pieces of that many tokens.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ import tensorflow as tf
 
 from bioner_tf.text.tokens import DIGIT, LOWER, UPPER, Tokens, shift_left, shift_right
 
-# Longer sentences are cut, in an export and wherever a run tags its corpora.
+# Longer sentences are cut, in exports and when a run tags its corpora.
 MAX_SENTENCE_TOKENS = 256
 
 _LINE_BREAKS = "\n\v\f\r\x85\u2028\u2029"
 _TERMINATORS = ".!?"
 _CLOSING = "\"'\u2019\u201d\u00bb)]}"
 _OPENING = "\"'\u2018\u201c\u00ab([{"
-# At most so many closing characters belong to a terminator: a quote and a bracket or two.
+# At most this many closing characters belong to a terminator, for example a quote and a bracket.
 _MOST_CLOSING = 3
 
-# Short forms before a full stop that need not end a sentence, in upper or lower case ...
+# Short forms whose full stop need not end a sentence, in upper or lower case ...
 _ABBREVIATION = (
     "(?i:"
     # references and the literature
@@ -56,11 +55,11 @@ _ABBREVIATION = (
     "|[cp]v|bv|sv|[Ss]t|Ms|Co|Med"
 )
 
-# Short forms after which a capital begins a sentence: "on Jun. 12", but "Fos and Jun. They bind".
+# Weak short forms, see rule 3: "on Jun. 12", but "Fos and Jun. They bind".
 _WEAK_ABBREVIATION = "(?i:jan|feb|mar|apr|jun|jul|aug|sept?|oct|dec|etc|inc|ltd|corp)"
-# Likewise behind a number or a slash: for 30 min. RNA was; at 6 h. Rats; ml/min. Serum.
+# Also weak after a number or a slash: "for 30 min. RNA was", "at 6 h. Rats", "ml/min. Serum".
 _UNIT = "[a-z]|C|min|mins|hrs?|secs?|wks?|mos?|yrs?"
-# The same for a single letter after one of these words, whose kinds have letters as names.
+# A single letter after one of these words is weak, because letters name kinds of these things.
 _LETTERED = (
     "(?i:alpha|beta|gamma|delta|kappa|lambda|degrees?|kinases?|(apo)?(lipo)?proteins?|factors?|"
     "vitamins?|hepatitis|influenza|groups?|class|grades?|stages?|phases?|panels?|"
@@ -68,7 +67,7 @@ _LETTERED = (
     "annexin|tenascin|collagen|cathepsin|actinomycin|cyclosporine?|polymyxin|cytochalasin)"
 )
 
-# Words that open a sentence and are neither surnames nor epithets. "A" is missing: panel A.
+# First words of sentences that are no names of people or organisms; no "A" because of "panel A".
 _OPENER = (
     "The|This|These|Those|That|There|They|Their|Then|Thus|Therefore|To|Together|In|It|Its|If|Is|"
     "Indeed|Interestingly|Importantly|We|Our|Here|Hence|However|He|Her|His|She|You|Who|What|When|"
@@ -88,18 +87,18 @@ _NARROWEST_WIDTH = 40
 
 
 def split_sentences(tokens: Tokens) -> tf.Tensor:
-    """Says which tokens begin a sentence, by the rules at the top of this module.
+    """Finds the tokens that begin a sentence, by the rules at the top of this module.
 
     Args:
         tokens: The tokens of a batch of texts.
 
     Returns:
-        bool (tokens,), true at least at the first token of each text.
+        bool (tokens,), always true at the first token of a text.
     """
     new_text = tf.not_equal(tokens.text_ids, shift_right(tokens.text_ids, -1))
     has_gap = new_text | (tokens.starts > shift_right(tokens.ends, -1))
     breaks = tf.where(new_text, 0, _line_breaks_before(tokens))
-    # Of the token before.
+    # How the token before ends a sentence, if it does.
     plain, weak, strong = (
         shift_right(ends, False) for ends in _ends_sentence(tokens, has_gap, new_text)
     )
@@ -112,11 +111,11 @@ def split_sentences(tokens: Tokens) -> tf.Tensor:
 
 
 def cut_sentences(begins_sentence: tf.Tensor, max_sentence_tokens: int) -> tf.Tensor:
-    """Cuts every sentence into pieces of at most ``max_sentence_tokens``, from its start.
+    """Cuts every sentence, from its start, into pieces of at most ``max_sentence_tokens``.
 
     Args:
-        begins_sentence: bool (tokens,), true at the first one.
-        max_sentence_tokens: The most tokens of a piece, at least 1.
+        begins_sentence: bool (tokens,), true at the first token.
+        max_sentence_tokens: The most tokens in a piece, at least 1.
 
     Returns:
         bool (tokens,), true where a piece begins.
@@ -128,11 +127,11 @@ def cut_sentences(begins_sentence: tf.Tensor, max_sentence_tokens: int) -> tf.Te
 
 
 def _line_breaks_before(tokens: Tokens) -> tf.Tensor:
-    """Line breaks between each token and the one before; CR LF is one."""
+    """The number of line breaks between each token and the one before; CR LF is one."""
     code_points = tokens.code_points
     is_break = _is_any_of(code_points, _LINE_BREAKS)
     carriage_return_of_pair = (code_points == ord("\r")) & (shift_left(code_points, 0) == ord("\n"))
-    # (characters + 1,): breaks among the characters before each.
+    # (characters + 1,): the number of line breaks before each character.
     breaks = tf.cumsum(tf.cast(is_break & ~carriage_return_of_pair, tf.int32))
     breaks = tf.concat([[0], breaks], axis=0)
     before = shift_right(tf.gather(breaks, tokens.ends), 0)
@@ -142,9 +141,9 @@ def _line_breaks_before(tokens: Tokens) -> tf.Tensor:
 def _ends_sentence(
     tokens: Tokens, has_gap: tf.Tensor, new_text: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Tokens that may end a sentence: plainly, after a weak and after a strong short form."""
+    """Tokens that may end a sentence: after a word, a weak and a strong short form."""
     first = tf.gather(tokens.code_points, tokens.starts)
-    # A text's first token comes after nothing.
+    # The first token of a text has no token before it.
     is_stop = (first == ord(".")) & ~new_text
     before_stop = shift_left(is_stop, False)
     weak, strong = _short_forms(tokens, first, has_gap, before_stop, new_text)
@@ -165,7 +164,7 @@ def _short_forms(
     among: tf.Tensor,
     new_text: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of the tokens that ``among`` is true for, the weak and the strong short forms of rule 3."""
+    """The weak and the strong short forms of rule 3, among the tokens that ``among`` selects."""
     forms = tokens.forms
     first_class = tf.gather(tokens.classes, tokens.starts)
     is_letter = (first_class >= LOWER) & (first_class < DIGIT)
@@ -183,7 +182,7 @@ def _short_forms(
 
 
 def _matches(forms: tf.Tensor, pattern: str, among: tf.Tensor) -> tf.Tensor:
-    """True where a form matches; looks only at those that ``among`` is true for."""
+    """True where a form matches the whole pattern, among the tokens that ``among`` selects."""
     asked = tf.where(among)  # (asked, 1)
     answers = tf.strings.regex_full_match(tf.gather(forms, asked[:, 0]), pattern)
     shape = tf.shape(forms, out_type=tf.int64)
@@ -191,9 +190,9 @@ def _matches(forms: tf.Tensor, pattern: str, among: tf.Tensor) -> tf.Tensor:
 
 
 def _words(tokens: Tokens, has_gap: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of the word around each token: its length, and whether it looks like a beginning.
+    """The length of each token's word, and whether it looks like the beginning of a sentence.
 
-    A word reaches from white space to white space.
+    A word extends from white space to white space.
     """
     word = tf.cumsum(tf.cast(has_gap, tf.int32)) - 1
     word_starts = tf.gather(tf.math.segment_min(tokens.starts, word), word)
@@ -213,7 +212,7 @@ def _words(tokens: Tokens, has_gap: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _would_have_fitted(
     tokens: Tokens, new_text: tf.Tensor, breaks: tf.Tensor, word_lengths: tf.Tensor
 ) -> tf.Tensor:
-    """True where the word that a token starts would have fitted easily on the line before."""
+    """True where a token starts a word that would have fitted easily on the line before."""
     line = tf.cumsum(tf.cast(new_text | (breaks > 0), tf.int32)) - 1
     line_starts = tf.math.segment_min(tokens.starts, line)
     line_lengths = tf.gather(tf.math.segment_max(tokens.ends, line) - line_starts, line)

@@ -1,15 +1,16 @@
-"""Raw text to tokens, in graph: core TensorFlow ops, vectorised.
+"""Splits raw text into tokens, in the graph: core TensorFlow ops, vectorised.
 
-**Characters.** A text is bytes, read as UTF-8. Every malformed piece (a "maximal subpart" in the
-terms of Unicode) counts as ONE character, U+FFFD: exactly Python's
-``text.decode("utf-8", "replace")``. Every offset is an index into that string. NUL, control
-characters, unassigned code points and byte order marks are ordinary characters.
+**Characters.** A text is bytes, read as UTF-8. Every malformed piece (in Unicode's terms, a
+"maximal subpart") counts as ONE character, U+FFFD, as in Python's
+``text.decode("utf-8", "replace")``. Offsets are indices into that string. NUL, control characters,
+unassigned code points and byte order marks are ordinary characters.
 
-**Tokens.** As ``corpora.corpus.TOKEN`` cuts them: a run of letters and digits, or one other
+**Tokens.** The same as ``corpora.corpus.TOKEN`` finds: a run of letters and digits, or one other
 character that is not a space. A combining mark, a part of an emoji sequence, a zero-width joiner,
-an underscore or a NUL is a token of its own; a run of Chinese characters is one token. Letters,
-digits and spaces are those of the Python that traced the graph (``str.isalnum``, ``str.isspace``).
-The graph holds them as a table, so no other version of TensorFlow or ICU changes a token.
+an underscore or a NUL is a separate token; a run of Chinese characters is one token. Letters,
+digits and spaces are defined by the Python that traced the graph (``str.isalnum``,
+``str.isspace``). The graph holds them as a table, so that tokens do not depend on the version of
+TensorFlow or ICU that runs it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-# Classes of characters. Tokens of several characters consist of the classes from LOWER on.
+# Classes of characters. Runs of characters of the classes from LOWER on form one token.
 SPACE, OTHER, LOWER, UPPER, UNCASED, DIGIT = range(6)
 
 
@@ -29,13 +30,13 @@ class Tokens(NamedTuple):
     """The tokens of a batch of texts, one after the other.
 
     Attributes:
-        code_points: int32 (characters,), the characters of all texts, one text behind the other.
-        classes: int32 (characters,), the class of each.
-        text_starts: int64 (batch,), where in ``code_points`` each text starts.
+        code_points: int32 (characters,), the characters of all texts, one text after the other.
+        classes: int32 (characters,), the class of each character.
+        text_starts: int64 (batch,), the index in ``code_points`` where each text starts.
         text_ids: int64 (tokens,), the text of each token.
-        starts: int64 (tokens,), its first character, in ``code_points``.
-        ends: int64 (tokens,), the character behind its last.
-        forms: string (tokens,), UTF-8.
+        starts: int64 (tokens,), the index in ``code_points`` of each token's first character.
+        ends: int64 (tokens,), the index after its last character.
+        forms: string (tokens,), the tokens in UTF-8.
     """
 
     code_points: tf.Tensor
@@ -54,7 +55,7 @@ def tokenise(texts: tf.Tensor) -> Tokens:
         texts: string (batch,), any bytes.
 
     Returns:
-        The tokens of all texts, in order; a text of nothing but spaces has none.
+        The tokens of all texts, in order; a text that is empty or only spaces has none.
     """
     decoded = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
     code_points, text_ids = decoded.values, _row_ids(decoded)
@@ -85,20 +86,20 @@ def tokenise(texts: tf.Tensor) -> Tokens:
     ]
 )
 def encode(code_points: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
-    """The strings of some stretches of characters.
+    """Encodes stretches of characters as strings.
 
     Args:
         code_points: int32 (characters,).
-        starts: int64 (stretches,), the first character of each.
-        ends: int64 (stretches,), the character behind the last of each.
+        starts: int64 (stretches,), the index of each stretch's first character.
+        ends: int64 (stretches,), the index after its last character.
 
     Returns:
         string (stretches,), UTF-8.
     """
     stretches = tf.ragged.range(starts, ends)
     characters = stretches.with_values(tf.gather(code_points, stretches.values))
-    # tf.strings.unicode_encode writes U+FFFD for the 66 "noncharacters", which text may hold.
-    # They are rare, so every character is written by itself only where a text has one.
+    # tf.strings.unicode_encode replaces the 66 "noncharacters", which text may hold, by U+FFFD.
+    # They are rare; only if a text has one, encode the characters one by one, which is slow.
     is_noncharacter = _is_noncharacter(characters.values)
     return tf.cond(
         tf.reduce_any(is_noncharacter),
@@ -147,7 +148,7 @@ def _classify(code_points: tf.Tensor) -> tf.Tensor:
 
 
 def _is_noncharacter(code_points: tf.Tensor) -> tf.Tensor:
-    # The last two of each plane, and 32 in the middle of the first.
+    # The last two code points of each plane, and 32 in the first plane.
     ends_plane = tf.bitwise.bitwise_and(code_points, 0xFFFE) == 0xFFFE
     return ends_plane | ((code_points >= 0xFDD0) & (code_points <= 0xFDEF))
 
@@ -166,6 +167,6 @@ def _encode_one_by_one(characters: tf.RaggedTensor, is_noncharacter: tf.Tensor) 
 
 
 def _row_ids(rows: tf.RaggedTensor) -> tf.Tensor:
-    """The row of each value; ``RaggedTensor.value_rowids`` takes rows x longest row of memory."""
+    """The row of each value; ``RaggedTensor.value_rowids`` needs memory for rows x longest row."""
     places = tf.range(tf.size(rows.values, out_type=tf.int64))
     return tf.searchsorted(rows.row_splits, places, side="right", out_type=tf.int64) - 1

@@ -12,7 +12,7 @@ from bioner_tf.formats.text import read_texts
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         pytest.param(gzip.compress(b"the gene"), "got gzip data.*gzip -cd FILE", id="gzip"),
         pytest.param(bz2.compress(b"the gene"), "got bzip2 data", id="bzip2"),
@@ -24,6 +24,6 @@ from bioner_tf.formats.text import read_texts
         pytest.param(b"the gene\rBRCA1\r", "got CR only", id="cr-only"),
     ],
 )
-def test_input_that_is_not_lines_of_text_is_refused(content, told):
-    with pytest.raises(BionerError, match=told):
+def test_input_that_is_not_lines_of_text_is_refused(content, message):
+    with pytest.raises(BionerError, match=message):
         list(read_texts(io.BytesIO(content), "-"))

@@ -1,4 +1,4 @@
-"""The adversarial and the difference loss against NumPy, and who gets which gradient."""
+"""The adversarial and the difference loss against NumPy, and their gradients."""
 
 from __future__ import annotations
 

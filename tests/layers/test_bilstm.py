@@ -16,7 +16,7 @@ LENGTHS = {
 
 
 def run(layer: ParallelBiLSTMs, features: tf.Tensor, lengths: list[int], **how) -> list[tf.Tensor]:
-    """Each Bi-LSTM's hidden states, (batch, time, 2 * units)."""
+    """Returns each Bi-LSTM's hidden states, (batch, time, 2 * units)."""
     features, lengths = tf.convert_to_tensor(features), tf.constant(lengths)
     hidden = layer((features, lengths), **how)
     return [ToSentences()((tokens, lengths)) for tokens in hidden]
@@ -69,7 +69,7 @@ class TestBiLSTM:
         on_gpu = run(layer, features, lengths, training=True)
         np.testing.assert_allclose(on_gpu, portable, atol=1e-6)
 
-    def test_bfloat16_is_as_near_as_its_bits_allow(self) -> None:
+    def test_bfloat16_is_as_exact_as_its_bits_allow(self) -> None:
         layer = self.make(2)
         rounded = ParallelBiLSTMs(layer.bilstms, precision="bfloat16")
         features, lengths = tf.random.normal((2, 4, 3)), [2, 4]
@@ -77,7 +77,7 @@ class TestBiLSTM:
         assert near.dtype == np.float32
         assert 1e-5 < np.abs(near - exact).max() < 0.03
 
-    def test_the_backward_half_at_the_first_token_sees_the_last_real_one(self) -> None:
+    def test_the_backward_half_at_the_first_token_depends_on_the_last_real_one(self) -> None:
         layer = self.make(1)
         features = tf.random.normal((1, 5, 3)).numpy()
         before = run(layer, features, [3])[0].numpy()

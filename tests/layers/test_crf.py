@@ -1,4 +1,4 @@
-"""Both CRFs against the enumeration of all tag sequences, scored straight from the weights."""
+"""Both CRFs against enumeration of all tag sequences, scored directly from the weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def score_static(crf: StaticCRF, features: np.ndarray, tags: list[int]) -> float
 
 
 def score_pairwise(crf: PairwiseCRF, features: np.ndarray, tags: list[int]) -> float:
-    """Eq. 8; before the first token the CRF is in a state of its own, behind the tags."""
+    """Eq. 8; the state before the first token has the number after the last tag."""
     kernel, bias = (weights.numpy() for weights in crf.pairs.trainable_variables)
     states = [crf.num_tags, *tags]
     columns = [before * crf.num_tags + tag for before, tag in zip(states, tags)]
@@ -41,7 +41,7 @@ def crf(request) -> CRF:
     return layer
 
 
-def test_the_likelihood_is_that_of_the_enumeration(crf: CRF) -> None:
+def test_the_likelihood_equals_enumeration(crf: CRF) -> None:
     score = SCORES[crf.name]
     features = tf.random.normal((len(LENGTHS), max(LENGTHS), 6))
     tags = np.random.randint(0, crf.num_tags, (len(LENGTHS), max(LENGTHS)))

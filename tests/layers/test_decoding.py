@@ -24,7 +24,7 @@ SHAPE_IDS = [f"{k}tags-{'.'.join(map(str, lengths))}" for k, lengths in SHAPES]
 
 
 def random_potentials(num_tags, lengths, seed=0, scale=2.0):
-    """float64 (batch, time, K, K), with absurd numbers wherever they must not count."""
+    """float64 (batch, time, K, K), with huge values where they must be ignored."""
     generator = np.random.default_rng(seed)
     time = max(lengths)
     potentials = generator.normal(scale=scale, size=(len(lengths), time, num_tags, num_tags))
@@ -35,7 +35,7 @@ def random_potentials(num_tags, lengths, seed=0, scale=2.0):
 
 
 def restricted(potentials, tag_names, lengths):
-    """The restricted potentials, and the predicate that says the same."""
+    """The restricted potentials, and the same restriction as a predicate."""
     tables = (
         tags.legal_starts(tag_names),
         tags.legal_transitions(tag_names),
@@ -47,7 +47,7 @@ def restricted(potentials, tag_names, lengths):
 
 @pytest.fixture(params=[False, True], ids=["eager", "graph"])
 def call(request):
-    """Calls a function eagerly or as a graph whose shapes are unknown, as in an export."""
+    """Calls a function eagerly or as a graph with unknown shapes, as in an export."""
     if not request.param:
         return lambda function, *args: function(*args)
 
@@ -123,8 +123,8 @@ def test_restricted_crf_equals_enumeration(name, seed):
 
 
 @pytest.mark.parametrize("name", ["iob2-two-types", "iobes"])
-def test_every_legal_path_gets_its_entities_scored(name):
-    """Not only the Viterbi path: all legal ones, so that long and abutting spans occur."""
+def test_the_entities_of_every_legal_path_are_scored(name):
+    """All legal paths, not only the Viterbi path, so that long and adjacent spans occur."""
     tag_names, time = TAG_SETS[name], 4
     potentials = random_potentials(len(tag_names), [time], seed=5, scale=1.0)
     tensor, legal = restricted(potentials, tag_names, [time])
@@ -170,7 +170,7 @@ def test_padding_changes_nothing(num_tags, lengths):
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64], ids=["float32", "float64"])
 def test_long_sentences_keep_their_probabilities(dtype):
-    """256 tokens, 21 tags, strong scores: sums stay one, float32 agrees with float64."""
+    """256 tokens, 21 tags, large scores: probabilities sum to one, float32 agrees with float64."""
     tag_names = ["O"] + [f"{p}-{t}" for t in "abcde" for p in "BIES"]
     lengths = tf.constant([256, 200, 1])
     potentials = np.random.default_rng(0).normal(scale=8.0, size=(3, 256, 21, 21))
@@ -197,7 +197,7 @@ def test_long_sentences_keep_their_probabilities(dtype):
     np.testing.assert_array_equal(paths, exact[2])
 
 
-def test_sequence_scores_make_likelihoods():
+def test_sequence_scores_give_likelihoods():
     potentials = random_potentials(3, [4, 2])
     lengths = tf.constant([4, 2])
     paths = tf.constant([[0, 2, 1, 1], [2, 0, 1, 2]])

@@ -1,4 +1,4 @@
-"""Layers against Keras's own LSTM and against NumPy written from the paper's formulas."""
+"""The character CNN against NumPy, written from the paper's formula; dropout."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class TestSeededDropout:
         layer = SeededDropout(rate, (1, 1), tf.Variable(0, dtype=tf.int64))
         values = layer(tf.ones((1500, 1500)), training=True).numpy()
         rounded = min(round(rate * 256), 255) / 256
-        # One of the 256 values more or less would be 0.0039; one standard deviation is 0.0003.
+        # A rate that is off by one of the 256 values differs by 0.0039; one standard deviation is
+        # 0.0003.
         assert np.mean(values == 0) == pytest.approx(rounded, abs=0.0016)
         np.testing.assert_allclose(values[values != 0], 1 / (1 - rounded), rtol=1e-6)
 
@@ -74,13 +75,13 @@ class TestSeededDropout:
         updates.assign(0)
         np.testing.assert_array_equal(here(ones, training=True), first)
 
-    def test_each_replica_draws_a_mask_of_its_own(self, monkeypatch) -> None:
+    def test_each_replica_draws_a_different_mask(self, monkeypatch) -> None:
         layer = SeededDropout(0.5, (1, 1), tf.Variable(0, dtype=tf.int64))
 
         def draw(replica: int) -> np.ndarray:
             context = types.SimpleNamespace(replica_id_in_sync_group=replica)
             monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: context)
-            # Not through __call__, in which Keras asks for the context, too.
+            # Not through __call__, because Keras would also ask for the context.
             return layer.call(tf.ones((8, 8)), training=True).numpy()
 
         first = draw(0)

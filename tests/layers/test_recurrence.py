@@ -1,4 +1,4 @@
-"""The recurrence and its hand-written gradient against the equations, differentiated in float64."""
+"""The LSTM and its hand-written gradient against the equations, differentiated in float64."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNITS = 3
 
 
 def by_the_equations(features, kernel, recurrent_kernel, bias, lengths, backward):
-    """The six equations of the cell, one sentence and one step after the other."""
+    """The six equations of the cell, sentence by sentence and step by step."""
     sentences = []
     for words, length in zip(features, lengths):
         h = c = tf.zeros((1, recurrent_kernel.shape[0]), features.dtype)
@@ -54,7 +54,7 @@ def test_values_and_gradients_are_those_of_the_equations(
     batch, time = len(lengths), max(lengths)
     shapes = ((batch, time, 2), (2, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,))
     inputs = [rng.normal(size=shape) for shape in shapes]
-    # Padding is weighed, too: nothing may come of it.
+    # Padding gets a weight, too; it must not change a gradient.
     weigh = rng.normal(size=(time, batch, UNITS))
 
     expected = differentiate(
@@ -66,7 +66,7 @@ def test_values_and_gradients_are_those_of_the_equations(
         weigh,
         tf.float32,
     )
-    # The first step has no step before it: the recurrent weights matter from the second on.
+    # The recurrent weights are used from the second step on.
     assert [np.abs(x).max() > 1e-3 for x in expected] == [True, True, True, time > 1, True]
     for ours, reference in zip(own, expected):
         np.testing.assert_allclose(ours, reference, atol=1e-5)
@@ -101,7 +101,7 @@ def test_padding_changes_nothing_to_the_last_bit(training: bool, backward: bool)
         return by_the_module(features, *weights, [4, 2], backward, training=training).numpy()
 
     before = run(features)
-    # Whatever stands on padding, large numbers of both signs included.
+    # Large padding values of both signs.
     features[0, 4:], features[1, 2:] = 500.0, -500.0
     np.testing.assert_array_equal(run(features), before)
     np.testing.assert_array_equal(before[4:, 0], 0.0)
@@ -109,7 +109,7 @@ def test_padding_changes_nothing_to_the_last_bit(training: bool, backward: bool)
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-def test_bfloat16_rounds_what_is_multiplied_and_no_more(training: bool) -> None:
+def test_bfloat16_rounds_only_what_is_multiplied(training: bool) -> None:
     rng = np.random.default_rng(0)
     shapes = ((3, 20, 8), (8, 64), (16, 64), (64,))
     inputs = [rng.normal(size=shape, scale=0.3) for shape in shapes]
@@ -126,5 +126,5 @@ def test_bfloat16_rounds_what_is_multiplied_and_no_more(training: bool) -> None:
     for ours, reference in zip(own, expected):
         assert ours.dtype == tf.float32
         error = np.linalg.norm(ours.numpy() - reference.numpy()) / np.linalg.norm(reference)
-        # bfloat16 has 8 bits: 2^-9 by one rounding.
+        # bfloat16 has 8 bits: one rounding changes a value by up to 2^-9.
         assert 1e-4 < error < 0.01

@@ -1,4 +1,4 @@
-"""Networks against their formulas, and what they share."""
+"""Networks against the paper's formulas, and the weights that they share."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tagger(structure: str):
 
 
 def bilstm_size(inputs: int, units: int, projected: int) -> int:
-    """Parameters of a Bi-LSTM with its projection, by formula."""
+    """The parameters of a Bi-LSTM with its projection, by formula."""
     return 2 * 4 * units * (inputs + units + 1) + (2 * units + 1) * projected
 
 
@@ -52,8 +52,8 @@ CRF_SIZES = {
 
 
 @pytest.mark.parametrize("crf", CRF_SIZES)
-def test_the_parameters_are_those_of_the_formula(structure: str, crf: str) -> None:
-    """The counts of the paper's Table 3, structure by structure, for these small sizes."""
+def test_the_number_of_parameters_follows_the_formula(structure: str, crf: str) -> None:
+    """The counts of the paper's Table 3 for each structure, with small sizes."""
     name, corpora = structure.split()[0], STRUCTURES[structure]
     tagger = make_tagger(name, corpora, crf=crf)
     counts = tagger.count_parameters()
@@ -78,7 +78,7 @@ def test_the_parameters_are_those_of_the_formula(structure: str, crf: str) -> No
     assert counts["total"] == sum(int(np.prod(v.shape)) for v in tagger.variables())
 
 
-# By structure, of which part the variables are, without what is the same again.
+# For each structure, the parts of the variables in order, without immediate repetitions.
 ORDERS = {
     "single_task": "private.a crf.a",
     "fully_shared": "shared crf.a crf.b",
@@ -92,7 +92,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("structure", ORDERS)
 def test_checkpoints_of_earlier_versions_find_their_variables(structure: str) -> None:
-    """A checkpoint knows a variable by its place alone: another order would mix weights up."""
+    """Older checkpoints find a variable by its position: another order would mix up weights."""
     tagger = make_tagger(structure, STRUCTURES[structure])
     part_of = {
         variable.ref(): part
@@ -120,7 +120,7 @@ def test_padding_changes_no_emission(tagger) -> None:
             np.testing.assert_allclose(actual[row, :length], expected[row, :length], atol=1e-6)
 
 
-def test_a_sentence_is_alone_in_its_batch(tagger) -> None:
+def test_a_sentence_does_not_depend_on_the_others_in_its_batch(tagger) -> None:
     for corpus, network in tagger.networks.items():
         batch = inputs_of(make_batch(len(TAGS[corpus]), seed=1))
         together = network(batch)["emissions"]
@@ -141,7 +141,7 @@ def test_the_features_are_those_of_the_equations(structure: str, tagger) -> None
     batch = inputs_of(make_batch(len(TAGS[corpus]), seed=3))
 
     def output_of(layer: str) -> np.ndarray:
-        # Where several networks use the layer, it gives them all the same.
+        # If several networks use the layer, all its outputs are the same.
         output = network.get_layer(layer).get_output_at(0)
         return tf.keras.Model(network.input, output)(batch).numpy()
 
@@ -185,14 +185,14 @@ def test_the_projection_is_linear_then_elu() -> None:
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
-def test_the_seed_decides_the_weights() -> None:
+def test_the_seed_determines_the_weights() -> None:
     one, same, other = (make_tagger("cross_sharing", ["a", "b"], seed=s) for s in (1, 1, 2))
     for first, second in zip(one.variables(), same.variables()):
         np.testing.assert_array_equal(first, second)
     assert any((a.numpy() != b.numpy()).any() for a, b in zip(one.variables(), other.variables()))
 
 
-def test_bfloat16_rounds_where_the_processor_has_it_and_is_refused_elsewhere(
+def test_bfloat16_rounds_if_the_processor_supports_it_and_is_replaced_otherwise(
     monkeypatch, caplog
 ) -> None:
     batch = inputs_of(make_batch(3, seed=1))
@@ -212,7 +212,7 @@ def test_bfloat16_rounds_where_the_processor_has_it_and_is_refused_elsewhere(
 
 
 def represent(place: str) -> tuple[np.ndarray, np.ndarray]:
-    """X of real tokens without dropout and with it, drawn in one place; (tokens, width)."""
+    """X of real tokens, without dropout and with dropout in one place; (tokens, width)."""
     tagger = make_tagger("single_task", ["a"], dropout_places=(place,), dropout_rate=0.5)
     batch = inputs_of(make_batch(3, seed=1))
     layer = next(
@@ -245,7 +245,7 @@ def test_dropout_of_the_lstm_output_leaves_the_lstm_input_alone() -> None:
 
 
 @pytest.mark.parametrize("place", ["char_input", "lstm_input", "lstm_output"])
-def test_dropout_is_where_it_is_asked_for(place: str) -> None:
+def test_dropout_is_applied_in_the_given_place(place: str) -> None:
     tagger = make_tagger("single_task", ["a"], dropout_places=(place,))
     batch = inputs_of(make_batch(3, seed=1))
     network = tagger.networks["a"]

@@ -1,4 +1,4 @@
-"""Characters: look-ups in Python."""
+"""Character look-ups in Python."""
 
 from __future__ import annotations
 

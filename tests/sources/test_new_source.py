@@ -1,4 +1,4 @@
-"""A source that this file alone defines is trained, resumed, evaluated and exported with."""
+"""Trains, resumes, evaluates and exports with a source that only this file defines."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def trained(tmp_path_factory):
             (config, "resumed"),
             (config, "whole"),
         ]:
-            # Keras numbers the layers of a process, and checkpoints name them.
+            # Keras numbers the layers of a process, and checkpoints contain these numbers.
             tf.keras.backend.clear_session()
             train(run_config, root / name, "")
         yield root, config, load_run(root / "whole")
@@ -92,7 +92,7 @@ def test_it_is_trained_saved_and_resumed(trained):
     assert run.report["parameters"]["parts"]["length"] > 0
     assert (root / "whole" / "vocabulary" / "lengths.txt").exists()
     expected = outcome(root / "whole")
-    # The resumed run has the export of its first epoch, too.
+    # The resumed run also has the export of its first epoch.
     assert_same_outcome(root / "resumed", expected)
     untrained = make_layer_weights(run)
     [layer] = run.tagger.parts["length"]
@@ -110,7 +110,7 @@ def make_layer_weights(run):
 
 
 @pytest.mark.parametrize("corpus", ["genes", "drugs"])
-def test_its_export_answers_as_the_run_did(trained, corpus):
+def test_its_export_predicts_the_same_as_the_run(trained, corpus):
     root, config, _ = trained
     tagger = Tagger(root / "whole")
     assert tagger.metadata["lengths"] > 0
@@ -123,5 +123,5 @@ def test_its_export_answers_as_the_run_did(trained, corpus):
 
 def test_two_inputs_of_one_name_are_refused():
     words = WordSource(Vocabulary(("a",)), ModelConfig(word_dim=2))
-    with pytest.raises(ValueError, match="WordSource: expected input names of its own"):
+    with pytest.raises(ValueError, match="WordSource: expected unique input names"):
         network_specs([words, words])

@@ -1,4 +1,4 @@
-"""Words: look-ups in Python, and the same look-ups in the graph."""
+"""Word look-ups in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spaCy component; skipped where spaCy is not installed (the extra ``spacy``)."""
+"""The spaCy component; skipped if spaCy (the extra ``spacy``) is not installed."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_strict_alignment_drops_parts_of_tokens(served_run):
     assert [e.text for e in doc.ents] == ["binds"]
 
 
-def test_other_components_entities_stay_where_there_is_room(component):
+def test_entities_of_other_components_are_kept_if_they_do_not_overlap(component):
     doc = spacy.tokens.Doc(spacy.blank("en").vocab, ["p53", "binds", "it"])
     doc.set_ents([doc.char_span(0, 9, "OTHER"), doc.char_span(10, 12, "OTHER")])
     component._add(doc, [Entity(0, 3, "Gene", "p53", 0.5)])

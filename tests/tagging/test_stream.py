@@ -1,4 +1,4 @@
-"""Streams of texts through a tagger, by the command bioner-tag."""
+"""Tagging streams of texts with the command bioner-tag."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def loaded(served_run):
 
 @pytest.fixture
 def tag(served_run, loaded, monkeypatch):
-    """Runs bioner-tag's main in this process on some bytes; returns the bytes it writes."""
-    # The model is loaded once for all tests, and TensorFlow has its threads already.
+    """A function that runs bioner-tag in this process on input bytes; returns the output bytes."""
+    # Load the model once for all tests; TensorFlow's threads can no longer be changed.
     monkeypatch.setattr(tagger, "Tagger", lambda path: loaded)
     monkeypatch.setattr(machine, "use_threads", lambda cores: None)
 
@@ -109,7 +109,7 @@ def test_output_stays_as_it_was_when_something_fails(tag, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
 
 
-def test_highlight_is_in_brackets_where_no_terminal_is(tag):
+def test_highlight_uses_brackets_if_the_output_is_no_terminal(tag):
     line = tag(b"The BRCA1 gene\n", "--output_format=highlight").decode()
     assert "|Gene " in line
     assert "\x1b" not in line

@@ -65,7 +65,7 @@ def test_any_number_of_texts_comes_back_in_order(loaded, monkeypatch):
         assert [[e[:4] for e in row] for row in found] == [[e[:4] for e in row] for row in expected]
 
 
-def test_lone_surrogates_move_no_offset(loaded):
+def test_lone_surrogates_do_not_change_offsets(loaded):
     text = "\ud800 the BRCA1 \udfff gene"
     [entities] = loaded.tag_texts([text])
     assert entities
@@ -116,7 +116,7 @@ def test_unknown_corpus_lists_those_that_exist(loaded):
             method([], "x")
 
 
-def test_what_is_no_export_is_told(served_run, tmp_path):
+def test_paths_without_an_intact_export_are_refused(served_run, tmp_path):
     with pytest.raises(BionerError, match="no such directory"):
         Tagger(tmp_path / "missing")
     (tmp_path / "file").touch()
@@ -127,9 +127,9 @@ def test_what_is_no_export_is_told(served_run, tmp_path):
     broken = tmp_path / "export"
     shutil.copytree(served_run / "export" / "9", broken)
     metadata = broken / "assets.extra" / "tagger.metadata"
-    for content, told in (("{", "expected JSON"), ('{"format": 99}', "format 2, got 99")):
+    for content, message in (("{", "expected JSON"), ('{"format": 99}', "format 2, got 99")):
         metadata.write_text(content)
-        with pytest.raises(BionerError, match=told):
+        with pytest.raises(BionerError, match=message):
             Tagger(broken)
     metadata.unlink()
     with pytest.raises(BionerError, match="this SavedModel was not exported by bioner_tf"):
@@ -137,7 +137,7 @@ def test_what_is_no_export_is_told(served_run, tmp_path):
     shutil.copy(served_run / "export" / "9" / "assets.extra" / "tagger.metadata", metadata)
     (broken / "saved_model.pb").write_bytes(b"not a graph")
     make_old(broken)
-    with pytest.raises(BionerError, match="does not load"):
+    with pytest.raises(BionerError, match="cannot load the SavedModel"):
         Tagger(broken)
 
 
@@ -206,7 +206,7 @@ def test_a_file_that_was_not_exported_is_told(served_run, tmp_path):
 
 @hypothesis.settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @hypothesis.given(data=strategies.data())
-def test_a_damaged_export_without_checksums_is_told_or_loads(served_run, data):
+def test_a_damaged_export_without_checksums_is_refused_or_loads(served_run, data):
     original = served_run / "export" / "9"
     names = ["saved_model.pb", "variables/variables.index", "assets.extra/tagger.metadata"]
     name = data.draw(strategies.sampled_from(names))

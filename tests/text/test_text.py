@@ -1,4 +1,4 @@
-"""Tokenisation against Python's ``re``, sentence splitting against sentences set by hand."""
+"""Tokenisation against Python's ``re``; sentence splitting against sentences marked by hand."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def split(texts):
 
 
 def tokens_of_each(texts):
-    """The tokens of each text as (start, end, form), offsets into the text itself."""
+    """The tokens of each text as (start, end, form), with offsets into that text."""
     tokens = tokenise(texts)
     result = [[] for _ in texts]
     columns = (tokens.text_ids, tokens.starts, tokens.ends, tokens.forms)
@@ -63,7 +63,7 @@ def tokens_of_each(texts):
 
 
 def sentences_of(document):
-    """The text's sentences, from their first to their last character that is no space."""
+    """The text's sentences, without the spaces between them."""
     tokens, begins = split([document.encode()])
     starts = tokens.starts.numpy()[begins.numpy()]
     ends = [*starts[1:], len(document)]
@@ -97,7 +97,7 @@ def test_no_text_has_no_tokens():
         max_size=4,
     )
 )
-def test_any_bytes_are_cut_as_python_cuts_them(texts):
+def test_tokens_of_any_bytes_equal_pythons(texts):
     assert tokens_of_each(tf.constant(texts, tf.string, [len(texts)])) == [
         reference.tokenise(value) for value in texts
     ]
@@ -112,7 +112,7 @@ def test_every_code_point_has_pythons_class():
     assert b"".join(forms).decode() == "".join(characters.split())
 
 
-# Each is one text; "|" marks where its sentences end, and is not part of it.
+# Each entry is one text; "|" marks the ends of sentences and is not part of the text.
 SPLIT_SO = {
     "plain": "BRCA1 binds RAD51.| It repairs DNA!| Does it?| Yes.",
     "digit": "It was lost.| 12 patients died.",
@@ -166,19 +166,19 @@ def test_sentences_end_where_the_rules_say(name):
 
 
 def test_one_long_text_among_many_short_ones_takes_little_memory():
-    # Anything of size texts x longest text would be 8 GB here.
+    # A tensor of size texts x longest text would take 8 GB here.
     tokens = tokenise([b"a " * 100_000, *[b"b"] * 40_000])
     assert tokens.forms.shape == (140_000,)
 
 
-def test_a_text_splits_the_same_in_any_company():
+def test_a_text_splits_the_same_in_any_batch():
     documents = [document.replace("|", "") for document in SPLIT_SO.values()]
     _, begins = split([document.encode() for document in documents])
     alone = [split([document.encode()])[1].numpy() for document in documents]
     np.testing.assert_array_equal(begins, np.concatenate(alone))
 
 
-def test_the_end_of_one_text_is_no_abbreviation_in_the_next():
+def test_the_end_of_one_text_does_not_affect_the_next():
     texts = ["Smith et al", ". Gene", "in 5", "h. Rats", "protein", "S. Typhi", "mg/", "h. It", "-"]
     for second in texts:
         alone = split([second.encode()])[1].numpy()

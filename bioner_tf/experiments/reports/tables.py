@@ -47,7 +47,7 @@ def corpus_tables(groups: Sequence[Group]) -> list[Block]:
     blocks: list[Block] = [Paragraph(text)]
     if common:
         shared = ", ".join(f"`{setting}`" for setting in common)
-        blocks.append(Paragraph(f"Of all these runs: {shared}."))
+        blocks.append(Paragraph(f"All runs below use {shared}."))
     if changed := _changed_corpora(groups):
         names = ", ".join(f"`{name}`" for name in changed)
         blocks.append(

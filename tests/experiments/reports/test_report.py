@@ -104,7 +104,7 @@ def test_shared_settings_are_told_once_and_others_in_their_column(tmp_path):
     write_run(tmp_path / "a", data={"vectors": "/here/words.bin"})
     write_run(tmp_path / "b", data={"vectors": "/here/words.bin", "keep_fraction": 0.25})
     page = page_of(tmp_path)
-    assert "Of all these runs: `vectors=words.bin`." in page
+    assert "All runs below use `vectors=words.bin`." in page
     header, *rows = rows_of(page, "main")
     column = header.index("settings")
     assert sorted(row[column] for row in rows) == ["", "`keep_fraction=0.25`"]
