@@ -3,7 +3,7 @@
     python benchmarks/report.py
 
 A table is between two marks, ``<!-- table NAME -->`` and ``<!-- end -->``. The text around the
-tables does not change, nor does the table of a benchmark that has not run.
+tables and the tables of benchmarks that have not run do not change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Record = Mapping[str, Any]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lays out a Markdown table, the first column to the left and all others to the right."""
+    """Writes a Markdown table; the first column is left-aligned, the others right-aligned."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -136,13 +136,13 @@ def growth(record: Record) -> str:
 
 
 def pipeline(record: Record) -> str:
-    """The table of padding, and the share of waiting."""
+    """The table of padding, and the share of time that is waiting."""
     rows = [
         [corpus, f"{shares['drawn']:.1%}", f"{shares['shuffling']:.1%}"]
         for corpus, shares in record["padding"].items()
     ]
     waiting = (
-        f"\n{1e3 * record['seconds']:.0f} ms a turn, of which {record['waiting']:.1%} pass waiting "
+        f"\n{1e3 * record['seconds']:.0f} ms a turn; {record['waiting']:.1%} of that is waiting "
         "for data.\n\n"
     )
     header = ["corpus", "padding", "by shuffling alone"]
@@ -150,7 +150,7 @@ def pipeline(record: Record) -> str:
 
 
 def memory(record: Record) -> str:
-    """The table of peaks."""
+    """The table of peak memory."""
     corpora = ", ".join(record["corpora"])
     found = {f"`bioner-train`, {corpora}": record["training"]}
     for size, tagged in record["tagging"].items():
@@ -177,7 +177,7 @@ def precision(record: Record) -> str:
     return f"{table_of_seeds}\n{what}{_origin(record)}"
 
 
-# For each table its file and the function that lays it out.
+# For each table its file of results and the function that writes it.
 TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "training": ("training_step", training),
     "bilstm": ("bilstm", bilstm),
@@ -206,7 +206,7 @@ def fill(text: str, results: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Fills the document in."""
+    """Fills the tables of the document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=harness.RESULTS)
     parser.add_argument("--document", type=Path, default=DOCUMENT)

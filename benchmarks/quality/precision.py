@@ -3,9 +3,9 @@ r"""Compares F1 of the same training in float32 and bfloat16, over several seeds
     python benchmarks/quality/precision.py --data_dir=corpora --corpora=Ex-PTM-IOB --seeds=1,2,3 \
         --train_flags="--crf=pairwise --vectors=vectors/words.bin --epochs=40"
 
-Uses bfloat16 even where it is slow and a command would use float32: the numbers are the same on
-every processor that has the instructions. Each training is a ``bioner-train``. With --runs_dir the
-runs are kept, and finished ones are not repeated.
+Uses bfloat16 even if it is slow here and ``bioner-train`` would use float32; the results are the
+same on every processor that has the instructions. Each training runs ``bioner-train``. With
+--runs_dir the runs are kept, and finished runs are not repeated.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ train.entry()
 
 
 def train(run_dir: Path, flags: Sequence[str]) -> float:
-    """Trains, unless that is done; returns F1 on the main corpus's test split, a fraction.
+    """Trains if the run is not finished; returns F1 on the main corpus's test split, in [0, 1].
 
     Raises:
-        SystemExit: The training failed.
+        SystemExit: If the training fails.
     """
     command = [sys.executable, "-c", _TRAIN, f"--run_dir={run_dir}", *flags]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
@@ -49,12 +49,12 @@ def train(run_dir: Path, flags: Sequence[str]) -> float:
 
 
 def summarise(scores: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Sums up the scores of each precision by seed.
+    """Summarises the scores of each precision by seed.
 
     Returns:
-        For each precision its ``scores`` by seed, ``mean`` and ``deviation``; then the
-        ``difference`` of the second's mean to the first's, and ``p``, the probability of one as
-        large by chance of the seeds (Welch's test; None where it says nothing).
+        For each precision its ``scores`` by seed, ``mean`` and ``deviation``; the ``difference``,
+        the second mean minus the first; and ``p``, the p-value of Welch's test for this difference
+        (None if it cannot be computed).
     """
     from bioner_tf.scoring.statistics import welch_test
 
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--structure", default="single_task", help="the sharing structure")
     parser.add_argument("--seeds", default="1,2,3", help="comma-separated")
     parser.add_argument("--train_flags", default="", help="further flags of bioner-train")
-    parser.add_argument("--runs_dir", type=Path, help="where runs are kept")
+    parser.add_argument("--runs_dir", type=Path, help="a directory to keep the runs in")
     harness.add_output(parser, "precision")
     options = parser.parse_args(arguments)
     given = [f"--{name}={getattr(options, name)}" for name in ("data_dir", "corpora", "structure")]

@@ -1,12 +1,12 @@
-"""Measures how well raw text is split into sentences, against the sentences of corpora.
+"""Measures sentence splitting of raw text against the sentences of corpora.
 
     python benchmarks/quality/sentences.py --data_dir=corpora --corpora=BC2GM-IOB --show=20
 
-Corpora hold tokens, not text, so the running text is rebuilt as a reader would write it: no space
-before a comma or inside brackets and quotes, around hyphens and slashes, or between ``3``, ``.``
-and ``5``. The sentences of a split are joined by a space. A splitter can find the boundaries after
-a full stop, a question mark or an exclamation mark. The others (after titles and headings, whose
-line breaks the corpora do not keep) are counted separately.
+Corpora hold tokens, not text, so the text is rebuilt with the usual spaces: none before a comma,
+inside brackets and quotes, around hyphens and slashes, or between ``3``, ``.`` and ``5``. The
+sentences of a split are joined by a space. A splitter can find the boundaries after a full stop, a
+question mark or an exclamation mark. The others (after titles and headings, whose line breaks are
+not in the corpora) are counted separately.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _DOCUMENT_SENTENCES = 25
 
 
 class Outcome(NamedTuple):
-    """What became of a corpus's boundaries between sentences.
+    """The result for a corpus's boundaries between sentences.
 
     Attributes:
-        boundaries: Those behind a terminator.
-        missed: Of these, where no sentence ended.
-        false_splits: Where a sentence ended inside of one.
-        unmarked: Boundaries behind no terminator.
-        unmarked_missed: Of these, where no sentence ended.
+        boundaries: Number of boundaries after a terminator (``.``, ``!`` or ``?``).
+        missed: Number of these that the splitter missed.
+        false_splits: Number of splits inside a sentence.
+        unmarked: Number of boundaries without a terminator.
+        unmarked_missed: Number of these that the splitter missed.
         examples: The text around misses and false splits.
     """
 
@@ -59,7 +59,7 @@ def write_sentence(tokens: Sequence[str]) -> str:
 def _is_joined(tokens: Sequence[str], place: int, previous: str, token: str) -> bool:
     before = tokens[place - 2] if place > 1 else " "
     if '"' in (previous, token):
-        # The first opens, the second closes.
+        # The first quote opens, the second closes.
         is_open = tokens[:place].count('"') % 2 == 1
         return is_open if previous == '"' else token == '"' and is_open
     if token == "." and previous in _COMPARISONS:
@@ -78,13 +78,10 @@ def _is_joined(tokens: Sequence[str], place: int, previous: str, token: str) -> 
 
 
 def measure(sentences: Iterable[Sequence[str]]) -> Outcome:
-    """Splits running text of these sentences and compares.
+    """Joins sentences into text, splits it again and compares.
 
     Args:
-        sentences: Their tokens.
-
-    Returns:
-        What became of the boundaries.
+        sentences: The tokens of each sentence.
     """
     boundaries = missed = false_splits = unmarked = unmarked_missed = 0
     examples: list[str] = []
@@ -105,7 +102,7 @@ def measure(sentences: Iterable[Sequence[str]]) -> Outcome:
 
 
 def _documents(sentences: Iterable[Sequence[str]]) -> Iterator[tuple[str, set[int]]]:
-    """Texts of some sentences each, and where in them a sentence follows another."""
+    """Yields texts of several sentences, and where each sentence but the first starts."""
     texts = [write_sentence(tokens) for tokens in sentences]
     for first in range(0, len(texts), _DOCUMENT_SENTENCES):
         part = texts[first : first + _DOCUMENT_SENTENCES]
@@ -117,7 +114,7 @@ def _documents(sentences: Iterable[Sequence[str]]) -> Iterator[tuple[str, set[in
 
 
 def _split(document: str) -> set[int]:
-    """Where sentences start, but for the first."""
+    """Returns where each sentence but the first starts."""
     import tensorflow as tf
 
     from bioner_tf.text.sentences import split_sentences
@@ -133,14 +130,14 @@ def _show(kind: str, document: str, start: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints a line a corpus, and what went wrong."""
+    """Prints a line for each corpus, and examples of mistakes."""
     from bioner_tf.corpora.corpus import read_split
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", default=os.environ.get("BIONER_DATA_DIR"))
     parser.add_argument("--corpora", required=True, help="comma-separated")
     parser.add_argument("--split", default="test")
-    parser.add_argument("--show", type=int, default=0, help="mistakes to show of each corpus")
+    parser.add_argument("--show", type=int, default=0, help="mistakes to show for each corpus")
     options = parser.parse_args(arguments)
     if not options.data_dir:
         parser.error("expected --data_dir, or BIONER_DATA_DIR set")

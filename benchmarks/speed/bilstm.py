@@ -1,11 +1,11 @@
-"""How fast Bi-LSTMs run forward and backward, against the machine's rate of matrix products.
+"""Measures Bi-LSTMs forward and backward, and compares with the machine's matmul rate.
 
     python benchmarks/speed/bilstm.py
     python benchmarks/speed/bilstm.py --counts=1 --length=100
 
-``--counts`` Bi-LSTMs of 256 units a direction read the same 130 numbers a token (single-task has
-one, cross-sharing of two corpora three) in a batch of sentences of nearly the same length. The
-contenders are those of training_step.py, of whose networks this is the heart; all take turns.
+``--counts`` Bi-LSTMs with 256 units in each direction read the same 130 features of each token
+(single-task has one Bi-LSTM, cross-sharing of two corpora has three), in a batch of sentences of
+similar length. The contenders are the same as in training_step.py; all take turns.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-# In each round; one takes a few hundredths of a second.
+# Passes in each round; one takes a few hundredths of a second.
 _PASSES = 10
 
 
@@ -48,7 +48,7 @@ def measure(
 def summarise(
     found: Mapping[str, Measured], count: int, batch_size: int, length: int
 ) -> dict[str, Any]:
-    """Turns times into what the table shows; see ``training_step.summarise``.
+    """Computes the values of the table from the times; see ``training_step.summarise``.
 
     Floating-point operations are counted for real tokens: three times the forward pass.
     """
@@ -79,7 +79,7 @@ def summarise(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the table and writes it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--counts", default="1,3", help="Bi-LSTMs side by side, comma-separated")
+    parser.add_argument("--counts", default="1,3", help="numbers of Bi-LSTMs, comma-separated")
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help="comma-separated")
     parser.add_argument("--batch_size", type=int, default=16, help="sentences")
     parser.add_argument("--length", type=int, default=40, help="tokens of the longest sentence")

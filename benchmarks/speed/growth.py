@@ -4,9 +4,9 @@
     python benchmarks/speed/growth.py --axes=length,num_words --structure=single_task
 
 Varies one quantity at a time; the others stay at 16 sentences of 30 tokens, 2 corpora and 20,000
-words. Every point has its own process. Each axis ends with the exponent of a power law, the slope
-of a straight line through the logarithms: 1 means proportional, 0 means independent. For memory it
-is the exponent of what a process takes in addition to the smallest point of its axis.
+words. Every point has its own process. The last line of each axis is the exponent of a power law,
+the slope of a straight line through the logarithms: 1 means proportional, 0 means independent. For
+memory, the line is fitted to the memory in addition to that of the axis's smallest point.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def exponent(values: Sequence[float], costs: Sequence[float]) -> float:
     """Returns b of the power law ``cost = a value^b`` that fits best, by least squares of logs.
 
     Args:
-        values: More than 0, two or more of them.
-        costs: As many; those of 0 or less are left out.
+        values: At least two values, more than 0.
+        costs: The cost of each value; costs of 0 or less are left out.
     """
     pairs = [(value, cost) for value, cost in zip(values, costs) if cost > 0]
     if len(pairs) < 2:
@@ -92,8 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--axes", default=",".join(AXES), help="comma-separated")
     parser.add_argument("--structure", default="cross_sharing", choices=sorted(workload.WIRINGS))
-    parser.add_argument("--points", type=int, default=5, help="of each axis, from the smallest on")
-    parser.add_argument("--rounds", type=int, default=5, help="times that a step is taken")
+    parser.add_argument("--points", type=int, default=5, help="points of each axis, smallest first")
+    parser.add_argument("--rounds", type=int, default=5, help="number of measured steps")
     harness.add_output(parser, "growth")
     options = parser.parse_args(arguments)
     axes = harness.choose(parser, options.axes, AXES)

@@ -1,10 +1,10 @@
-"""Measures programs side by side: each has its own process, and all take turns.
+"""Measures programs that take turns; each has its own process.
 
 A program is a function, named as ``module:function``, that prepares and returns *tasks*: functions
-without arguments. A worker runs it in a fresh process, takes every task once to warm up, and then
-takes them all, one after the other, whenever it is told to. So other work on the machine affects
-all programs equally. Run short tasks several times in a round: the first time is slower, because
-other programs used the caches.
+without arguments. A worker calls it in a new process, runs every task once to warm up, and then
+runs all tasks, one after the other, in every round. Because the programs take turns, other work on
+the machine affects all of them equally. Run short tasks several times in a round: the first time is
+slower, because other programs used the caches.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ Task = Callable[[], object]
 
 
 class Program(NamedTuple):
-    """What a worker runs.
+    """A program that a worker runs.
 
     Attributes:
         factory: ``module:function``; the function returns the tasks.
-        arguments: Its keyword arguments, values that JSON knows.
+        arguments: Its keyword arguments, as JSON values.
     """
 
     factory: str
@@ -49,12 +49,12 @@ class Program(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a program's tasks took, each (rounds, passes * tasks), and the process's memory.
+    """The times of a program's tasks, each (rounds, passes * tasks), and the process's memory.
 
     Attributes:
-        wall: Seconds by the clock.
-        cpu: Seconds of the processor, of all cores.
-        peak: Megabytes (10^6 bytes), the most that were ever resident.
+        wall: Elapsed seconds.
+        cpu: Seconds of processor time, summed over the cores.
+        peak: Peak resident memory in megabytes (10^6 bytes).
     """
 
     wall: np.ndarray
@@ -63,7 +63,7 @@ class Measured(NamedTuple):
 
 
 class Worker:
-    """A program in a process of its own; it begins to prepare at once."""
+    """A program in its own process, which starts to prepare at once."""
 
     def __init__(self, program: Program):
         self._program = program
@@ -80,10 +80,10 @@ class Worker:
         self._read()
 
     def round(self, passes: int) -> dict[str, Any]:
-        """Takes all tasks ``passes`` times.
+        """Runs all tasks ``passes`` times.
 
         Returns:
-            The ``seconds`` of each (wall, cpu), and the ``peak``.
+            The ``seconds`` of each task (wall, cpu), and the ``peak``.
         """
         print(passes, file=self._process.stdin, flush=True)
         return self._read()
@@ -103,8 +103,8 @@ class Worker:
 
 
 def serve(program: Program) -> None:
-    """What a worker's process does: a line in for every round, its passes; a line of times out."""
-    # What libraries print must not come between the lines.
+    """Runs a worker's process: reads the passes of each round, prints a line of times."""
+    # Libraries must not print between the lines.
     answers, sys.stdout = sys.stdout, sys.stderr
     module, function = program.factory.split(":")
     tasks = getattr(importlib.import_module(module), function)(**program.arguments)
@@ -144,7 +144,7 @@ def _workers(programs: Mapping[str, Program]) -> Iterator[dict[str, Worker]]:
 
 
 def measure(programs: Mapping[str, Program], rounds: int, passes: int = 1) -> dict[str, Measured]:
-    """Lets all programs take their tasks ``passes`` times, one after the other, in each round."""
+    """Lets the programs take turns: in each round, each runs its tasks ``passes`` times."""
     found: dict[str, list[Any]] = {name: [] for name in programs}
     with _workers(programs) as workers:
         for _ in range(rounds):
@@ -160,7 +160,7 @@ def measure(programs: Mapping[str, Program], rounds: int, passes: int = 1) -> di
     }
 
 
-# Not a contender: the machine's own rate, measured among them.
+# Not a contender: the machine's matmul rate, which is measured in the same rounds.
 SGEMM = Program("contenders.sgemm:build", {})
 
 
@@ -175,7 +175,7 @@ def spread(values: Sequence[float] | np.ndarray) -> dict[str, Any]:
 
 
 def ratio(measured: Measured, other: Measured) -> float:
-    """Returns how many times as long as ``other`` it took: the median over the rounds."""
+    """Returns the time divided by that of ``other``: the median over the rounds."""
     return float(np.median(measured.wall.sum(axis=1) / other.wall.sum(axis=1)))
 
 
@@ -194,7 +194,7 @@ def show_times(unit: str, contenders: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Says where and when the numbers are from."""
+    """Describes the machine and the time of the measurement."""
     names = [
         line.split(":", 1)[1].strip()
         for line in _read_lines(Path("/proc/cpuinfo"))
@@ -219,7 +219,7 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def usable(contenders: Sequence[str]) -> list[str]:
-    """Leaves out PyTorch's, and says so, where it is not installed."""
+    """Leaves out PyTorch, with a message, if it is not installed."""
     missing = [name for name in contenders if "pytorch" in name]
     if not missing or importlib.util.find_spec("torch") is not None:
         return list(contenders)
@@ -228,7 +228,7 @@ def usable(contenders: Sequence[str]) -> list[str]:
 
 
 def without_bfloat16(contenders: Sequence[str]) -> list[str]:
-    """Leaves out bfloat16, and says so, where bioner_tf would take float32 instead."""
+    """Leaves out bfloat16, with a message, if bioner_tf would use float32 instead."""
     from bioner_tf.machine import supports_bfloat16
 
     missing = [name for name in contenders if "bfloat16" in name]
@@ -239,7 +239,7 @@ def without_bfloat16(contenders: Sequence[str]) -> list[str]:
 
 
 def choose(parser: argparse.ArgumentParser, given: str, known: Iterable[str]) -> list[str]:
-    """Reads a comma-separated choice among what is known; ends the program at anything else."""
+    """Reads a comma-separated choice of known names; ends the program at an unknown name."""
     chosen = given.split(",")
     if set(chosen) - set(known):
         parser.error(f"expected some of {', '.join(known)}, got {given}")

@@ -2,10 +2,10 @@
 
     python benchmarks/speed/limits.py
 
-The parts are those of ``bioner_tf/layers/recurrence.py``: 16 sentences of 40 tokens, 130 numbers a
-token, 256 units, one direction. Each is a graph of that part alone, with its products one after the
-other where a step needs the one before. The rate of each product is compared with that of a large
-one: no other order of the same products can recover the difference.
+The parts are those of ``bioner_tf/layers/recurrence.py``: 16 sentences of 40 tokens, 130 features
+for each token, 256 units, one direction. Each part is measured in its own graph; matmuls run one
+after the other if a step needs the one before. The rate of each matmul is compared with that of a
+large one. The difference is due to their sizes, so no other order of the same matmuls removes it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from contenders import workload
 
 BATCH, STEPS = 16, 40
 WIDTH, UNITS = workload.WORD_DIM + workload.CHAR_FILTERS, workload.LSTM_UNITS
-# Products of two numbers a step; those without have none worth counting.
+# Multiplications in each step; 0 for parts whose multiplications are too few to count.
 MULTIPLICATIONS = {
     "projection": BATCH * (WIDTH + 1) * 4 * UNITS,
     "recurrent product": BATCH * UNITS * 4 * UNITS,
@@ -38,7 +38,7 @@ WHOLE = "whole pass"
 
 
 def build_parts() -> dict[str, Callable[[], object]]:
-    """Returns a function for each part, and for the whole pass, that runs it for all steps."""
+    """Returns a function for each part, and for the whole pass, that runs all steps."""
     import tensorflow as tf
 
     from bioner_tf.layers.recurrence import arrange_steps, run_lstm
@@ -110,29 +110,29 @@ def build_parts() -> dict[str, Callable[[], object]]:
 
 
 def measure(parts: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Runs all parts by turns; returns the median of each, in microseconds a step."""
+    """Runs all parts in turns; returns the median time of each, in microseconds a step."""
     times: dict[str, list[float]] = {name: [] for name in parts}
     for number in range(rounds + 1):
         for name, part in parts.items():
             started = time.perf_counter()
             part()
-            # The first time traces.
+            # The first call traces.
             if number:
                 times[name].append(time.perf_counter() - started)
     return {name: float(1e6 * np.median(taken) / STEPS) for name, taken in times.items()}
 
 
 def summarise(microseconds: Mapping[str, float], sgemm: float) -> dict[str, Any]:
-    """Turns times into what the table shows.
+    """Computes the values of the table from the times.
 
     Args:
-        microseconds: By part and for the whole pass, a step's.
-        sgemm: The rate of a large product on one core, operations a second.
+        microseconds: Time of a step, for each part and for the whole pass.
+        sgemm: The rate of a large matmul on one core, operations a second.
 
     Returns:
-        ``sgemm_gflops``; ``parts``, for each ``microseconds`` a step and, where it multiplies,
+        ``sgemm_gflops``; ``parts``, for each part ``microseconds`` a step and, if it multiplies,
         ``gflops`` and ``share_of_sgemm``; and ``bound``, the share that the pass would reach if it
-        consisted of its products alone, each as fast as it is by itself.
+        only did its matmuls, each as fast as measured here.
     """
     operations = {name: 2 * count for name, count in MULTIPLICATIONS.items()}
     operations[WHOLE] = sum(operations.values())
@@ -150,7 +150,7 @@ def summarise(microseconds: Mapping[str, float], sgemm: float) -> dict[str, Any]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the table and writes it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=41, help="times that all parts take a turn")
+    parser.add_argument("--rounds", type=int, default=41, help="number of rounds")
     harness.add_output(parser, "limits")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -3,10 +3,10 @@
     python benchmarks/speed/memory.py --data_dir=corpora --corpora=BC2GM-IOB,JNLPBA
     python benchmarks/speed/memory.py --sizes=1,10,100 --data_dir=... --corpora=...
 
-Each line shows a command as a user runs it and its peak resident memory. Training runs an epoch
-over a tenth of the main corpus's sentences; as always, both corpora are in memory. Tagging reads
-generated files of the given sizes with a small tagger (--tagger_units), because the memory of the
-network does not depend on the file.
+Each line shows a command and its peak resident memory. Training runs one epoch over a tenth of the
+main corpus's sentences, with all corpora in memory. Tagging reads generated files of the given
+sizes with a small tagger (--tagger_units), because the memory of the network does not depend on the
+file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def run(command: Sequence[str]) -> dict[str, float]:
     """Runs one of our commands; returns its ``seconds`` and peak ``megabytes`` (10^6 bytes).
 
     Raises:
-        SystemExit: The command failed.
+        SystemExit: If the command fails.
     """
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -42,7 +42,7 @@ def run(command: Sequence[str]) -> dict[str, float]:
         env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
     )
     _, status, used = os.wait4(process.pid, 0)
-    # wait4 has reaped the process already: keep Popen from waiting for it.
+    # wait4 has already collected the exit status, so Popen must not wait for it.
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"bioner-{command[0]} failed: {' '.join(command)}")
@@ -52,7 +52,7 @@ def run(command: Sequence[str]) -> dict[str, float]:
 
 
 def write_text(path: Path, megabytes: float) -> None:
-    """Writes so many megabytes of lines of text."""
+    """Writes lines of text of this size in total."""
     lines = max(1, round(megabytes * 1e6 / len(_LINE)))
     with path.open("wb") as stream:
         while lines > 0:
@@ -66,9 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data_dir", required=True, help="where the corpora are")
     parser.add_argument("--corpora", required=True, help="comma-separated, the main one first")
     parser.add_argument("--sizes", default="1,10,100", help="megabytes to tag, comma-separated")
-    parser.add_argument("--keep_fraction", default="0.1", help="of the main corpus's sentences")
-    parser.add_argument("--lstm_units", default="256", help="of the tagger that is trained")
-    parser.add_argument("--tagger_units", default="8", help="of the tagger that tags")
+    parser.add_argument("--keep_fraction", default="0.1", help="share of the main corpus to use")
+    parser.add_argument("--lstm_units", default="256", help="units of the trained tagger")
+    parser.add_argument("--tagger_units", default="8", help="units of the small tagger")
     harness.add_output(parser, "memory")
     options = parser.parse_args(arguments)
     record: dict[str, Any] = {"machine": harness.machine(), "corpora": options.corpora.split(",")}

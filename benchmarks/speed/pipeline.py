@@ -1,10 +1,10 @@
-"""Measures how long training waits for data, and how much of a batch is padding.
+"""Measures how long training waits for data, and the share of padding in a batch.
 
     python benchmarks/speed/pipeline.py --data_dir=corpora --corpora=BC2GM-IOB,BC5CDR-IOB
 
-Trains a tagger of the paper's sizes for some turns on real corpora. Waiting is the time between
-asking for a turn and getting it. Padding is counted over a whole pass of the main corpus, for the
-batches as they are drawn and for batches from shuffling alone.
+Trains a tagger of the paper's sizes for some turns on real corpora. Waiting is the time from the
+request for a turn's data to its arrival. Padding is counted over a whole pass of each corpus, for
+the trainer's batches and for batches from plain shuffling.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def padding_share(lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:
 
 
 def count_padding(lengths: np.ndarray, batch_size: int) -> dict[str, float]:
-    """Returns the share of padding as batches are drawn (``drawn``), and by ``shuffling`` alone."""
+    """Returns the share of padding in the trainer's batches (``drawn``) and with ``shuffling``."""
     rng = np.random.default_rng(1)
     order = rng.permutation(len(lengths))
     shuffled = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]

@@ -1,13 +1,13 @@
-"""Measures how fast an export answers, cold and warm, with the loader that TensorFlow Serving uses.
+"""Measures an export's latency and throughput with the loader that TensorFlow Serving uses.
 
     python benchmarks/speed/serving.py --model=runs/genes            # 1, 2 and 4 callers at once
     python benchmarks/speed/serving.py --model=runs/genes --batches  # texts a request, and threads
     python benchmarks/speed/serving.py --model=runs/genes --soak=600 # 10 minutes: is memory stable?
 
-Give texts like yours with --texts, one a line. --json=FILE keeps the numbers.
-TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS set the threads, otherwise TensorFlow chooses;
-with several callers 1 and the number of cores is a good choice. --batches tries several settings;
-the values in export/batching.config and export/docker-compose.yml are based on its output.
+Pass typical texts with --texts, one a line. --json=FILE saves the numbers. TF_NUM_INTRAOP_THREADS
+and TF_NUM_INTEROP_THREADS set the threads; by default TensorFlow chooses. With several callers, 1
+and the number of cores are good values. --batches tries several settings; the values in
+export/batching.config and export/docker-compose.yml are based on its output.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BATCHES = (1, 2, 4, 8, 16, 32)
 # Pairs: threads within an operation, operations at once.
 _THREADS = ((1, 2), (2, 1), (2, 2))
 _SOAK_PERIODS = 20
-# The growth of memory, as a share an hour, that counts as noise in a soak of ten minutes.
+# Memory is stable in a soak of ten minutes if it grows by at most this share an hour.
 _STABLE_GROWTH = 0.1
 _SOAK_CALLERS = 2
 _TEXTS = (
@@ -61,7 +61,7 @@ def measure(
     batch: int = 1,
     threads: tuple[int, int] | None = None,
 ) -> list[dict[str, Any]]:
-    """Runs bioner_bench; returns what it says of loading, then of each period."""
+    """Runs bioner_bench; returns its figures for loading, then for each period."""
     environment = dict(os.environ)
     if threads:
         within, at_once = map(str, threads)
@@ -78,10 +78,10 @@ def measure(
 
 
 def print_speed(program: Path, model: Path, texts: bytes, seconds: float) -> list[dict[str, Any]]:
-    """Prints cold start and, for more and more callers, latency and throughput; returns them."""
+    """Prints and returns the cold start, then latency and throughput by number of callers."""
     found = []
     for number, callers in enumerate(_CALLERS):
-        # The first period warms up.
+        # The first period is warm-up.
         start, _, warm = measure(program, model, texts, callers, seconds, periods=2)
         if number == 0:
             found.append(start)
@@ -98,7 +98,7 @@ def print_speed(program: Path, model: Path, texts: bytes, seconds: float) -> lis
 
 
 def print_batches(program: Path, model: Path, texts: bytes, seconds: float) -> list[dict[str, Any]]:
-    """Prints and returns latency and throughput by texts a request and by threads."""
+    """Prints and returns latency and throughput by number of texts in a request and of threads."""
     found = []
     print("threads  texts a request  p50 ms  p99 ms  texts/s  memory MB")
     for threads in _THREADS:
@@ -117,7 +117,7 @@ def print_batches(program: Path, model: Path, texts: bytes, seconds: float) -> l
 
 
 def print_soak(program: Path, model: Path, texts: bytes, seconds: float) -> dict[str, Any]:
-    """Prints latency and memory as time goes by, and what they amount to; returns all of it."""
+    """Prints and returns latency and memory over time, and whether memory is stable."""
     period = seconds / _SOAK_PERIODS
     _, *periods = measure(program, model, texts, _SOAK_CALLERS, period, _SOAK_PERIODS)
     print("after s  p50 ms  p99 ms  memory MB")
@@ -135,16 +135,16 @@ def print_soak(program: Path, model: Path, texts: bytes, seconds: float) -> dict
 
 
 def judge_soak(periods: Sequence[Mapping[str, float]], seconds: float) -> dict[str, Any]:
-    """Tells whether memory grows.
+    """Decides whether memory grows.
 
     Args:
-        periods: What bioner_bench says of each; the first third warms up and does not count.
-        seconds: Of each.
+        periods: The figures of bioner_bench for each period; ignores the first third as warm-up.
+        seconds: Length of a period.
 
     Returns:
         ``megabytes_an_hour``, the slope of the straight line through the resident memory;
-        ``p99_drift``, the last half's median p99 latency against the first half's, less one; and
-        ``stable``: the slope is at most a tenth of the memory an hour.
+        ``p99_drift``, the relative change of the median p99 latency from the first to the second
+        half; and ``stable``: the slope is at most a tenth of the memory an hour.
     """
     warm = periods[len(periods) // 3 :]
     megabytes = np.array([found["resident_megabytes"] for found in warm])
@@ -168,11 +168,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="an export, or a run directory")
     parser.add_argument("--texts", type=Path, help="a file of texts, one a line")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
-    parser.add_argument("--json", type=Path, help="a file for the numbers")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of a measurement")
+    parser.add_argument("--json", type=Path, help="save the numbers here")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--batches", action="store_true", help="try texts a request, and threads")
-    what.add_argument("--soak", type=float, metavar="SECONDS", help="measure that long instead")
+    what.add_argument("--batches", action="store_true", help="vary batch size and threads")
+    what.add_argument("--soak", type=float, metavar="SECONDS", help="measure memory this long")
     options = parser.parse_args(arguments)
     model = find_saved_model(options.model)
     texts = options.texts.read_bytes() if options.texts else "\n".join(_TEXTS).encode()

@@ -4,20 +4,20 @@
     python benchmarks/speed/tagging.py --structure=single_task --rounds=3
 
 Exports a tagger of the paper's sizes with random weights; the texts are generated, one sentence
-each. Every contender finds entities and their scores, from strings to spans. First the contenders,
-each a process of its own, take turns at 1, 16 and 128 texts a call:
+each. Every contender takes strings and returns entities with scores. First the contenders, each in
+its own process, take turns with 1, 16 and 128 texts a call:
 
     signature            the export's serving_default, called from Python; TensorFlow's threads
     signature_threads    the same with the threads that bioner_tf's commands set
-    load                 bioner_tf.load(...).tag_texts, likewise
+    load                 bioner_tf.load(...).tag_texts with the same threads
     stock_keras          a tagger of Keras's layers and tensorflow-addons' CRF
     pytorch              a tagger in PyTorch (pip install '.[bench]'), packed sequences
     pytorch_padded       the same without packing, though its backward LSTMs then start in padding
 
-The peers cut tokens by the same regular expression, sort sentences by length, pad batches of 32,
-decode by Viterbi and score by marginals; they split no sentences, and forbid no tag sequence.
-Then ``bioner-tag`` and ``bioner-evaluate`` run as whole commands; what they take for a single text
-is taken off. Last, cold starts: from the start of Python to the first answer.
+The other programs use the same regular expression for tokens, sort sentences by length, pad batches
+of 32, decode with Viterbi and score with marginals. They do not split sentences and do not rule out
+tag sequences. Then ``bioner-tag`` and ``bioner-evaluate`` run as whole commands; the time for a
+single text is subtracted. Last come cold starts: from the start of Python to the first answer.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ import numpy as np
 from contenders import texts, workload
 from harness import Measured, Program
 
-# Whether it tags by the export; what builds it, with which arguments.
+# Whether it uses the export; the function that builds it; its arguments.
 CONTENDERS: dict[str, tuple[bool, str, dict[str, Any]]] = {
     "signature": (True, "build_signature", {}),
     "signature_threads": (True, "build_signature", {"own_threads": True}),
@@ -90,12 +90,12 @@ def measure(
 def summarise(
     found: Mapping[str, Measured], structure: str, batch_sizes: list[int], count: int
 ) -> dict[str, Any]:
-    """Turns times into what the table shows.
+    """Computes the values of the table from the times.
 
     Returns:
         For each batch size ``tokens`` (a round), ``gflop`` (a thousand tokens, by formula) and for
         each contender: tokens a second (``median``, ``quartiles``), ``share_of_sgemm``, ``p50`` and
-        ``p99`` (milliseconds a call), and ``times_signature``, how many times as long it took.
+        ``p99`` (milliseconds a call), and ``times_signature``, its time divided by the signature's.
     """
     setting = workload.Setting(structure)
     calls = texts.calls(batch_sizes, count)
@@ -149,10 +149,10 @@ def show(summary: Mapping[str, Any]) -> None:
 
 
 def measure_commands(export: Path, directory: Path, count: int, rounds: int) -> dict[str, Any]:
-    """Runs the commands on ``count`` texts and on one, by turns.
+    """Runs the commands on ``count`` texts and on one, in turns.
 
     Returns:
-        For each command ``start_seconds`` (that of a single text) and tokens a second after that.
+        For each command ``start_seconds`` (the time for one text) and tokens a second after that.
     """
     some = texts.make_texts(count)
     commands: dict[str, list[list[str]]] = {"bioner-tag": [], "bioner-evaluate": []}
@@ -168,7 +168,7 @@ def measure_commands(export: Path, directory: Path, count: int, rounds: int) -> 
     for _ in range(rounds):
         for name, runs in commands.items():
             times[name].append([_run_seconds(arguments) for arguments in runs])
-    # The first text is in both.
+    # Both runs include the first text.
     tokens, first = (texts.count_tokens(part)[0] for part in (some, some[:1]))
     return {
         name: {
@@ -191,11 +191,11 @@ def _run_seconds(arguments: Sequence[str]) -> float:
 
 
 def measure_cold_starts(export: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """Starts Python, loads the export and asks once, ``rounds`` times.
+    """Starts Python, loads the export and tags one text, ``rounds`` times.
 
     Returns:
-        For each way to load: median seconds to ``import``, to ``load``, to ``answer`` and
-        ``total``, the start of Python with it.
+        For each way to load: median seconds to ``import``, to ``load`` and to ``answer``, and the
+        ``total``, which includes the start of Python.
     """
     found: dict[str, list[list[float]]] = {"signature": [], "load": []}
     for _ in range(rounds):
@@ -206,7 +206,7 @@ def measure_cold_starts(export: Path, rounds: int) -> dict[str, dict[str, float]
                 stdout=subprocess.PIPE,
                 check=True,
             )
-            # Includes the end of the interpreter, which is short.
+            # Includes the exit of the interpreter, which is short.
             seconds.append([*json.loads(done.stdout), time.perf_counter() - started])
     names = ("import", "load", "answer", "total")
     return {
@@ -221,15 +221,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--structure", default="cross_sharing", choices=workload.WIRINGS)
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help="comma-separated")
     parser.add_argument("--batch_sizes", default="1,16,128", help="texts a call, comma-separated")
-    parser.add_argument("--texts", type=int, default=256, help="that each contender tags a round")
-    parser.add_argument("--rounds", type=int, default=7, help="times that all tag all texts")
+    parser.add_argument("--texts", type=int, default=256, help="texts that each contender tags")
+    parser.add_argument("--rounds", type=int, default=7, help="number of rounds")
     parser.add_argument(
-        "--command_texts", type=int, default=2000, help="that the commands tag; 0 leaves them out"
+        "--command_texts", type=int, default=2000, help="texts for the commands; 0 skips them"
     )
-    parser.add_argument("--command_rounds", type=int, default=3, help="of commands and cold starts")
+    parser.add_argument(
+        "--command_rounds", type=int, default=3, help="runs of commands, cold starts"
+    )
     harness.add_output(parser, "tagging")
     options = parser.parse_args(arguments)
-    # Here, so that --help does not wait for TensorFlow.
+    # Import here, so that --help does not wait for TensorFlow.
     from contenders import taggers
 
     contenders = harness.usable(harness.choose(parser, options.contenders, CONTENDERS))

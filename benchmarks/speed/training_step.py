@@ -13,7 +13,7 @@ machine affects all of them equally. Contenders:
     pytorch           the same in PyTorch (pip install '.[bench]'), packed sequences
     pytorch_padded    the same without packing, though its backward LSTMs then start in padding
 
-All get the same batches: sentences of like length together, characters once a distinct word.
+All get the same batches: sentences of similar length, characters once for each distinct word.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 from contenders import workload
 from harness import Measured, Program
 
-# What trains, and with which arguments beside the setting and the turns.
+# The function that builds it; its arguments in addition to the setting and the turns.
 CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "bioner": ("contenders.bioner:build_training", {}),
     "bioner_bfloat16": ("contenders.bioner:build_training", {"precision": "bfloat16"}),
@@ -41,7 +41,7 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
 def measure(
     contenders: Sequence[str], structure: str, turns: int, rounds: int
 ) -> dict[str, Measured]:
-    """Lets all contenders take all turns, one contender after the other, ``rounds`` times."""
+    """Lets each contender train all turns, one contender after the other, ``rounds`` times."""
     programs = {"sgemm": harness.SGEMM}
     for name in contenders:
         factory, arguments = CONTENDERS[name]
@@ -50,7 +50,7 @@ def measure(
 
 
 def summarise(structure: str, found: Mapping[str, Measured], turns: int) -> dict[str, Any]:
-    """Turns times into what the table shows.
+    """Computes the values of the table from the times.
 
     Returns:
         ``tokens`` (real, a step), ``padding`` (share), ``gflop`` (a step, by formula),
@@ -67,11 +67,11 @@ def summarise(structure: str, found: Mapping[str, Measured], turns: int) -> dict
     for contender, measured in found.items():
         if contender == "sgemm":
             continue
-        # A round's turns together: milliseconds a step, (rounds,).
+        # Mean over the turns of a round: milliseconds a step, (rounds,).
         rounds = 1e3 * measured.wall.sum(axis=1) / steps
         contenders[contender] = {
             **harness.spread(rounds),
-            # Each turn at its best.
+            # The fastest time of each turn.
             "least": float(1e3 * measured.wall.min(axis=0).sum() / steps),
             "cpu": float(np.median(1e3 * measured.cpu.sum(axis=1) / steps)),
             "share_of_sgemm": float(flops / steps / (np.median(rounds) / 1e3) / sgemm),
@@ -100,8 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--structures", default=",".join(workload.WIRINGS), help="comma-separated")
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help="comma-separated")
-    parser.add_argument("--turns", type=int, default=6, help="different batches a corpus")
-    parser.add_argument("--rounds", type=int, default=9, help="times that all take all turns")
+    parser.add_argument("--turns", type=int, default=6, help="batches of each corpus")
+    parser.add_argument("--rounds", type=int, default=9, help="number of rounds")
     harness.add_output(parser, "training_step")
     options = parser.parse_args(arguments)
     structures = harness.choose(parser, options.structures, workload.WIRINGS)

@@ -76,7 +76,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", report.TABLES)
-def test_a_table_takes_its_place_and_no_other(name, tmp_path) -> None:
+def test_a_table_is_replaced_and_the_text_around_it_stays(name, tmp_path) -> None:
     file, _ = report.TABLES[name]
     (tmp_path / f"{file}.json").write_text(json.dumps({"machine": MACHINE, **RECORDS[file]}))
     document = f"before\n<!-- table {name} -->\nstale\n<!-- end -->\nafter\n"
@@ -86,11 +86,11 @@ def test_a_table_takes_its_place_and_no_other(name, tmp_path) -> None:
     assert "Abacus, 2 cores, 2026-11-24, Python 3.11.7, tensorflow 2.15.1" in filled
     assert filled.startswith("before\n")
     assert filled.endswith("<!-- end -->\nafter\n")
-    # Made again of the same figures, it is the same.
+    # Filling it again with the same figures changes nothing.
     assert report.fill(filled, tmp_path) == filled
 
 
-def test_what_has_not_run_stays_as_it_is(tmp_path, capsys) -> None:
+def test_tables_of_benchmarks_that_have_not_run_do_not_change(tmp_path, capsys) -> None:
     document = report.DOCUMENT.read_text(encoding="utf-8")
     assert report.fill(document, tmp_path) == document
     tables = document.count("<!-- table ")

@@ -1,10 +1,10 @@
-"""Kills commands at random file operations, starts them again and compares what they end with.
+"""Kills commands at random file operations, starts them again and compares their results.
 
     python -m tests.chaos.chaos --kills=200 --seconds=900 --seed=1
 
-Each trial starts a command in an empty directory, kills it by SIGKILL at a random file operation
-(sometimes again), starts it until it ends by itself and compares the result with that of an
-undisturbed run. ``--report`` writes the table of docs/reliability.md.
+Each trial starts a command in an empty directory, kills it with SIGKILL at a random file operation
+(up to three times), lets it finish and compares the result with that of a run without kills.
+``--report`` writes the table of docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KILLED = -signal.SIGKILL
 
 
 class Case(NamedTuple):
-    """A command, what it writes below a directory, and how two results are compared."""
+    """A command, its arguments for a directory, and a function that reads its result there."""
 
     command: str
     arguments: Callable[[Path], list[str]]
@@ -40,7 +40,7 @@ class Case(NamedTuple):
 
 
 class Commands:
-    """The process that becomes each command by a fork."""
+    """A process that forks to run each command."""
 
     def __init__(self, shim: Path, work: Path):
         self._log = work / "log"
@@ -69,9 +69,9 @@ class Commands:
 
 
 def build_shim(directory: Path) -> Path:
-    """Compiles ``kill_at.c``; ends the program where there is no C compiler."""
+    """Compiles ``kill_at.c``; ends the program if there is no C compiler."""
     if not shutil.which("cc"):
-        raise SystemExit("skipped: the kills need a C compiler (cc), and there is none here")
+        raise SystemExit("skipped: expected a C compiler (cc), which the kills need; found none")
     shim = directory / "kill_at.so"
     source = Path(__file__).with_name("kill_at.c")
     subprocess.run(
@@ -81,14 +81,14 @@ def build_shim(directory: Path) -> Path:
 
 
 def newest_export(directory: Path) -> dict[str, bytes]:
-    """The files of the newest version below a directory of versions."""
+    """The files of the newest version in a directory of versions."""
     version = max((path for path in directory.glob("[0-9]*")), key=lambda path: int(path.name))
     files = (path for path in version.rglob("*") if path.is_file())
     return {str(path.relative_to(version)): path.read_bytes() for path in files}
 
 
 def make_cases(work: Path) -> list[Case]:
-    """Writes the corpora and a text; the exports and the tagging use ``work/finished``."""
+    """Writes the corpora and a text; the cases export and tag use the run ``work/finished``."""
     data = work / "corpora"
     write_corpus(data, "genes")
     write_corpus(data, "mixed", types=("Gene", "Drug"), scheme="IOBES", sentences=11)
@@ -115,14 +115,14 @@ def make_cases(work: Path) -> list[Case]:
 
 
 def outcome_of_run(directory: Path) -> object:
-    """What a training ends with."""
+    """The result of a training."""
     return outcome(directory / "run")
 
 
 def attempt(
     commands: Commands, case: Case, trial: Path, count: int, draws: random.Random, most: int
 ) -> tuple[int, str]:
-    """Kills a command one to three times and lets it end.
+    """Kills a command up to ``most`` times and then lets it finish.
 
     Returns:
         How often it was killed, and why it failed (or an empty string).
@@ -142,7 +142,7 @@ def attempt(
 
 
 def run_kills(work: Path, kills: int, seconds: float, seed: int) -> list[list[str]]:
-    """Returns a row a command: kills, operations of an undisturbed run, failures."""
+    """Returns a row for each command: kills, file operations of a run without kills, failures."""
     cases, commands = make_cases(work), Commands(build_shim(work), work)
     draws, deadline, rows = random.Random(seed), time.monotonic() + seconds, []
     for number, case in enumerate(cases):
@@ -161,7 +161,7 @@ def run_kills(work: Path, kills: int, seconds: float, seed: int) -> list[list[st
             more, failure = attempt(commands, case, trial, count, draws, min(3, share - done))
             done += more
             if not failure and case.result(trial) != reference:
-                failure = "the result differs from that of an undisturbed run"
+                failure = "the result differs from that of a run without kills"
             if failure:
                 failures.append(failure)
                 print(f"bioner-{case.command}: {failure}", flush=True)

@@ -1,8 +1,8 @@
 """Runs commands in forks of one process that has imported TensorFlow; each may be killed.
 
-Reads a JSON object a line: ``command``, ``arguments``, ``log`` and ``kill_at``, the number of the
-file operation to be killed at (0: never). Prints ``[exit code, file operations]``. LD_PRELOAD must
-name the library of ``kill_at.c``.
+Reads one JSON object a line: ``command``, ``arguments``, ``log`` and ``kill_at``, the number of the
+file operation at which it is killed (0: never). Prints ``[exit code, file operations]``. LD_PRELOAD
+must name the library that is compiled from ``kill_at.c``.
 """
 
 from __future__ import annotations
