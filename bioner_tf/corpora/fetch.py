@@ -7,6 +7,7 @@ give the same content.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -155,6 +156,7 @@ def fetch(
     target = Path(target)
     sums = read_checksums(target / CHECKSUMS_FILE)
     if all(_is_whole(target, name, sums, source.pins) for name in source.files):
+        _remove_leftovers(target, source)
         report(f"{source.name}: everything is there and as recorded")
         return []
     with stage_files(target / "fetch") as staging:
@@ -172,6 +174,15 @@ def fetch(
             report(f"  {name}: accepted as it came, its SHA-256 is not known")
     report(f"{source.name}: {len(found)} files in {target}")
     return [name for name in source.files if name not in found]
+
+
+def _remove_leftovers(target: Path, source: Source) -> None:
+    """Removes what is left when a process is killed after the last file came into place."""
+    patterns = (".partial-fetch", f"{_download_file(target, source).name}*")
+    if any(path for pattern in patterns for path in target.glob(pattern)):
+        # Refused if another fetch is running, whose files they are then.
+        with contextlib.suppress(BionerError), stage_files(target / "fetch"):
+            forget(_download_file(target, source))
 
 
 def _is_whole(target: Path, name: str, sums: Mapping[str, str], pins: Mapping[str, str]) -> bool:

@@ -285,6 +285,18 @@ def test_what_a_killed_fetch_left_is_removed(tmp_path, server):
 
 
 @pytest.mark.parametrize(
+    "left", [".partial-fetch/a", ".download-words.bin", ".download-words.bin.json"]
+)
+def test_what_a_fetch_left_that_was_killed_at_its_end_is_removed(tmp_path, server, left):
+    server.files["words.bin"] = CONTENT
+    get(single(), tmp_path, server.url)
+    (tmp_path / left).parent.mkdir(exist_ok=True)
+    (tmp_path / left).write_text("left")
+    get(single(), tmp_path, server.url)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["SHA256SUMS", "words.bin"]
+
+
+@pytest.mark.parametrize(
     "step", [37, pytest.param(1, marks=pytest.mark.slow)], ids=["sample", "every bit"]
 )
 @pytest.mark.parametrize("kind", ["tar.gz", "zip"])
