@@ -127,13 +127,7 @@ def choose_cluster(
 ) -> Cluster | None:
     """Returns where Ray runs the cells; None if processes of this machine run them.
 
-    Args:
-        executor: ``LOCAL`` or ``RAY``.
-        jobs: The most cells that run at once.
-        cores: The cores of this machine that all cells share.
-        ray_address: The cluster's address, cores and GPUs per cell: None where not given.
-        cell_cores: See ``ray_address``.
-        cell_gpus: See ``ray_address``.
+    The arguments are the flags of ``bioner-sweep`` of the same names; None: not given.
 
     Raises:
         UsageError: A value means nothing to the executor.

@@ -2,3 +2,8 @@
 
 Keras callbacks, one module for each purpose; ``training/fitting.py`` puts them in order.
 """
+
+from typing import Any
+
+# The logs of Keras: numbers by name.
+Logs = dict[str, Any]

@@ -9,8 +9,7 @@ from typing import Any, Callable
 from tensorflow import keras
 
 from bioner_tf.errors import BionerError
-
-Logs = dict[str, Any]
+from bioner_tf.training.callbacks import Logs
 
 
 def find_non_finite(logs: Mapping[str, Any], corpus: str) -> list[str]:

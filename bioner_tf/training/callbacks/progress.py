@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tensorflow import keras
 
 from bioner_tf.runs.history import devel_f1_key
 from bioner_tf.terminal import Progress, clear_line
-
-Logs = dict[str, Any]
+from bioner_tf.training.callbacks import Logs
 
 
 class TrainingProgress(keras.callbacks.Callback):

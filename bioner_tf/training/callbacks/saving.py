@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
 
 from bioner_tf.files import PathLike
 from bioner_tf.runs.history import History
+from bioner_tf.training.callbacks import Logs
 from bioner_tf.training.checkpoints import CheckpointStore
-
-Logs = dict[str, Any]
-
 
 _KEPT_CHECKPOINTS = 2
 

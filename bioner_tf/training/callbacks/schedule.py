@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tensorflow import keras
 
 from bioner_tf.runs.history import History
-
-Logs = dict[str, Any]
+from bioner_tf.training.callbacks import Logs
 
 
 class LearningRateDecay(keras.callbacks.Callback):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Callable
 
 from tensorflow import keras
 
 from bioner_tf.runs.history import devel_f1_key
 from bioner_tf.scoring.metrics import Scores
-
-Logs = dict[str, Any]
+from bioner_tf.training.callbacks import Logs
 
 
 class DevelopmentScores(keras.callbacks.Callback):
