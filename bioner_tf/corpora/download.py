@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import re
 import time
 import urllib.error
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, Union
 
 from bioner_tf.errors import BionerError
-from bioner_tf.files import read_json_object, write_json_atomically
+from bioner_tf.files import read_json_object
 from bioner_tf.terminal import Progress, clear_line
 
 _TRIES = 4
@@ -113,7 +114,9 @@ def _continue(url: str, partial: Path) -> None:
             # The old content goes before the new tag comes, so that a kill cannot mix them.
             forget(partial)
             version = _Version(_tag(response.headers), end)
-            write_json_atomically(_record(partial), {"url": url, **version._asdict()})
+            # Where a kill leaves half of this, the next start begins anew.
+            record = json.dumps({"url": url, **version._asdict()})
+            _record(partial).write_text(record, encoding="utf-8")
         _append(response, partial, have, end)
     size = partial.stat().st_size
     if end is not None and size != end:

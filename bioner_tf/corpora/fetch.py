@@ -167,7 +167,9 @@ def fetch(
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             _keep_changed_file(target / name, digest, report)
             publish_file(staging / name, target / name)
-        write_checksums(target / CHECKSUMS_FILE, {**sums, **found})
+        # By way of the staging directory, so that a kill leaves nothing elsewhere.
+        write_checksums(staging / CHECKSUMS_FILE, {**sums, **found})
+        publish_file(staging / CHECKSUMS_FILE, target / CHECKSUMS_FILE)
         forget(_download_file(target, source))
     for name in found:
         if name not in {**source.pins, **sums}:

@@ -1,8 +1,8 @@
 """Runs commands in forks of one process that has imported TensorFlow; each may be killed.
 
-Reads one JSON object a line: ``command``, ``arguments``, ``log`` and ``kill_at``, the number of the
-file operation at which it is killed (0: never). Prints ``[exit code, file operations]``. LD_PRELOAD
-must name the library that is compiled from ``kill_at.c``.
+Reads a JSON object a line: ``command``, ``arguments``, ``log``, ``kill_at``, the number of the file
+operation to be killed at (0: never), and ``kill_after``, the seconds after which it is killed (0:
+never). Prints ``[exit code, file operations]``. LD_PRELOAD must name the library of ``kill_at.c``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 
 
@@ -46,6 +48,14 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             os._exit(run(job))
+        timer = threading.Timer(job["kill_after"], os.kill, (child, signal.SIGKILL))
+        if job["kill_after"]:
+            timer.start()
+        # Not reaped before the timer is off: until then its number is no other process's.
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        timer.cancel()
+        if job["kill_after"]:
+            timer.join()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         count = 0
         if code >= 0:
