@@ -230,10 +230,10 @@ def test_equal_scores_decode_to_the_lowest_tags():
 
 
 def test_no_row_loses_digits_to_a_row_with_larger_scores():
-    """200 steps of +-1000 nats: float32 would have no digits left for the other row."""
+    """200 steps of +-10,000 nats: float32 would have no digits left for the other row."""
     rng = np.random.default_rng(0)
     potentials = rng.normal(size=(2, 200, 3, 3)).astype(np.float32)
-    potentials += np.array([1000.0, -1000.0], np.float32)[:, None, None, None]
+    potentials += np.array([1e4, -1e4], np.float32)[:, None, None, None]
     lengths = tf.constant([200, 200])
     together = decoding.viterbi(tf.constant(potentials), lengths)
     log_z = decoding.log_partition(tf.constant(potentials), lengths)
@@ -242,4 +242,4 @@ def test_no_row_loses_digits_to_a_row_with_larger_scores():
         np.testing.assert_array_equal(together[row], alone[0])
         # A small difference of large numbers, so from float64.
         _, exact = decoding.normalise(tf.constant(values[None], tf.float64), lengths[:1])
-        assert float(log_z[row]) == pytest.approx(float(exact[0]), rel=1e-6)
+        assert float(log_z[row]) == pytest.approx(float(exact[0]), rel=1e-5)

@@ -54,7 +54,7 @@ def test_characters_begin_uniform_with_variance_one_over_their_width() -> None:
 
 
 class TestSeededDropout:
-    @pytest.mark.parametrize("rate", [0.25, 0.5, 0.3, 0.999])
+    @pytest.mark.parametrize("rate", [0.25, 0.5, 0.3, 0.7, 0.999])
     def test_drops_at_the_rate_and_keeps_the_mean(self, rate: float) -> None:
         layer = SeededDropout(rate, (1, 1), tf.Variable(0, dtype=tf.int64))
         values = layer(tf.ones((1500, 1500)), training=True).numpy()

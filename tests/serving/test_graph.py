@@ -313,7 +313,6 @@ def test_signatures_have_the_documented_inputs_and_outputs(signatures):
         assert {k: (spec.dtype, spec.shape.rank) for k, spec in outputs.items()} == wanted_outputs
 
 
-@pytest.mark.slow
 def test_the_main_corpus_has_the_plain_names(signatures):
     text, tokens = ["The BRCA1 gene binds p53"], [["The", "BRCA1", "gene"]]
     for plain, own in (("serving_default", "text"), ("tag_tokens", "tokens")):

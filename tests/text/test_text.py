@@ -146,7 +146,7 @@ SPLIT_SO = {
     "title": "A rather long title of an article about genes|\n"
     + "The abstract, on one long line, goes on for much longer than its title does, as usual.",
     "short-last-lines": "The tumour suppressor protein p53 binds the promoter of the gene in\n"
-    "cells and is lost in the tumours of most patients|\n"
+    "cells and is lost in many tumours|\n"
     "A heading of about forty characters in all|\n"
     "Another one of about forty characters here",
     "list": "p53|\nBRCA1|\nMDM2",
