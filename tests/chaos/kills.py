@@ -1,8 +1,8 @@
-"""Kills commands at random file operations, starts them again and compares what they end with.
+"""Kills commands at random file operations, starts them again and compares their results.
 
-Each trial starts a command in an empty directory, kills it by SIGKILL at a random file operation
-(sometimes again), starts it until it ends by itself and compares the result with that of an
-undisturbed run. A sweep is killed at a random instant, too, while its cells train.
+Each trial starts a command in an empty directory, kills it with SIGKILL at a random file operation
+(up to three times), lets it finish and compares the result with that of a run without kills. Most
+sweeps are killed at a random instant instead, while their cells train.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMMANDS = ("fetch", "tag", "export", "train", "sweep")
 
 
 class Case(NamedTuple):
-    """A command, what it writes below a directory, and how two results are compared."""
+    """A command, its arguments for a directory, and a function that reads its result there."""
 
     command: str
     arguments: Callable[[Path], list[str]]
@@ -49,7 +49,7 @@ class Ending(NamedTuple):
 
 
 class Commands:
-    """The process that becomes each command by a fork.
+    """A process that forks to run each command.
 
     Args:
         work: Where the shim and the log go.
@@ -101,7 +101,7 @@ class NoCompilerError(Exception):
 def build_shim(directory: Path) -> Path:
     """Compiles ``kill_at.c``."""
     if not shutil.which("cc"):
-        raise NoCompilerError("the kills need a C compiler (cc), and there is none here")
+        raise NoCompilerError("expected a C compiler (cc), which the kills need; found none")
     shim = directory / "kill_at.so"
     source = Path(__file__).with_name("kill_at.c")
     subprocess.run(
@@ -111,12 +111,12 @@ def build_shim(directory: Path) -> Path:
 
 
 def outcome_of_run(directory: Path) -> object:
-    """What a training ends with."""
+    """The result of a training."""
     return outcome(directory / "run")
 
 
 def newest_export(directory: Path) -> dict[str, bytes]:
-    """The files of the newest version below a directory of versions."""
+    """The files of the newest version in a directory of versions."""
     version = max((path for path in directory.glob("[0-9]*")), key=lambda path: int(path.name))
     return all_files(version)
 
@@ -211,13 +211,13 @@ def sweep_case(work: Path) -> Case:
 
 
 def difference(actual: object, expected: object) -> str:
-    """Says in what a result differs from that of an undisturbed run, or nothing."""
+    """Says in what a result differs from that of an run without kills, or nothing."""
     if actual == expected:
         return ""
     names = [""]
     if isinstance(actual, dict) and isinstance(expected, dict):
         names = [n for n in {*actual, *expected} if actual.get(n) != expected.get(n)]
-    return f"the result differs from that of an undisturbed run: {', '.join(sorted(names)[:5])}"
+    return f"the result differs from that of an run without kills: {', '.join(sorted(names)[:5])}"
 
 
 def trainers_below(directory: Path) -> list[str]:
@@ -247,7 +247,7 @@ def wait_for_trainers(directory: Path, seconds: float = 20.0) -> str:
 def attempt(
     commands: Commands, case: Case, trial: Path, calm: Ending, draws: random.Random, most: int
 ) -> tuple[int, str]:
-    """Kills a command one to three times and lets it end.
+    """Kills a command up to ``most`` times and then lets it finish.
 
     Returns:
         How often it was killed, and why it failed (or an empty string).
