@@ -42,13 +42,17 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 10.0
 
 
 class Entity(NamedTuple):
-    """An entity: offsets count code points from the text's start, the end is exclusive."""
+    """An entity: offsets count code points from the text's start, the end is exclusive.
+
+    ``corpus`` is empty where the signature does not say it: ``tag_text_<corpus>``.
+    """
 
     start: int
     end: int
     type: str
     text: str
     score: float
+    corpus: str = ""
 
 
 class ServerError(Exception):
@@ -295,6 +299,8 @@ def _to_rows(tensor: Any) -> list[Any]:
 
 def _to_entities(columns: Columns, expected: int) -> Iterator[list[Entity]]:
     names = ["entity_count", *(f"entity_{field}" for field in Entity._fields)]
+    if "entity_corpus" not in columns:
+        names.remove("entity_corpus")
     missing = [name for name in names if name not in columns]
     if missing:
         raise ServerError(f"expected the outputs of tag_text, got none named {missing[0]}")

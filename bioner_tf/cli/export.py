@@ -9,7 +9,9 @@ from absl import flags
 
 from bioner_tf.cli import app
 from bioner_tf.config import PRECISIONS, TABLE_PRECISIONS
+from bioner_tf.corpora.type_map import SYNTAX, parse_type_map
 from bioner_tf.errors import UsageError
+from bioner_tf.serving.rules import OVERLAPS, SERVED, MergeRules, describe_overlaps
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "The run, as bioner-train made it.", required=True)
 EXPORT_DIR = flags.DEFINE_string(
@@ -45,6 +47,30 @@ PRECISION = flags.DEFINE_enum(
     PRECISIONS,
     "Precision of the Bi-LSTMs' matmuls in the export; by default the one of the training.",
 )
+SERVE = flags.DEFINE_enum(
+    "serve",
+    "all",
+    list(SERVED),
+    "What serving_default answers, and the commands by default: "
+    + "; ".join(f"{name}: {help_text}" for name, help_text in SERVED.items())
+    + ".",
+)
+TYPE_MAP = flags.DEFINE_list(
+    "type_map", [], f"Types of the merged answer: {SYNTAX}. Later it can only be refined."
+)
+MIN_SCORE = flags.DEFINE_float(
+    "min_score",
+    0.0,
+    "Leave entities with a lower score out of the merged answer, before overlaps are settled.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+OVERLAPS_FLAG = flags.DEFINE_enum(
+    "overlaps",
+    "score",
+    list(OVERLAPS),
+    f"What the merged answer does with entities that overlap. {describe_overlaps()}",
+)
 
 
 def main(argv: list[str]) -> None:
@@ -55,6 +81,7 @@ def main(argv: list[str]) -> None:
     from bioner_tf.training.pruning import pruned_words
     from bioner_tf.training.trained_run import export_run, load_run
 
+    rules = MergeRules(parse_type_map(TYPE_MAP.value), MIN_SCORE.value, OVERLAPS_FLAG.value)
     if VERSION.value is not None and KEEP_VERSIONS.value is not None:
         raise UsageError(
             "--keep_versions: expected no --version beside it, because the highest numbers are "
@@ -72,7 +99,10 @@ def main(argv: list[str]) -> None:
             )
         if MAX_WORDS.value is not None:
             run = stack.enter_context(pruned_words(run, MAX_WORDS.value))
-        print(export_run(run, export_dir, VERSION.value, TABLE_PRECISION.value))
+        directory = export_run(
+            run, export_dir, VERSION.value, TABLE_PRECISION.value, rules, SERVE.value
+        )
+        print(directory)
         if KEEP_VERSIONS.value is not None:
             for version in prune_versions(export_dir, KEEP_VERSIONS.value):
                 print(f"removed {export_dir / str(version)}")

@@ -11,9 +11,10 @@ class Entity(NamedTuple):
     Attributes:
         start: The offset of its first character in the text, in code points.
         end: The offset after its last character.
-        type: Its type, as the corpus names it.
+        type: Its type.
         text: ``text[start:end]``.
         score: The probability that exactly this span is an entity of this type, in [0, 1].
+        corpus: The corpus whose idea of an entity it is; "" where that is not known.
     """
 
     start: int
@@ -21,3 +22,4 @@ class Entity(NamedTuple):
     type: str
     text: str
     score: float
+    corpus: str = ""

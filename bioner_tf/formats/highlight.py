@@ -32,5 +32,6 @@ def _mark(text: str, entities: Sequence[Entity], mark: Callable[[Entity], str]) 
     parts, done = [], 0
     for entity in entities:
         parts += [text[done : entity.start], mark(entity)]
-        done = entity.end
+        # Of entities that overlap, each is shown whole.
+        done = max(done, entity.end)
     return "".join([*parts, text[done:]])

@@ -19,7 +19,15 @@ from bioner_tf.files import (
     write_json_atomically,
     write_text_atomically,
 )
-from bioner_tf.serving.graph import ServedTagger, TaggerGraph, build_signatures, signature_names
+from bioner_tf.serving.graph import (
+    TAG_TEXT_ALL,
+    TAG_TEXT_CANDIDATES,
+    ServedCorpus,
+    ServedTagger,
+    TaggerGraph,
+    build_signatures,
+    signature_names,
+)
 from bioner_tf.serving.metadata import METADATA_FORMAT, METADATA_PATH, write_export_checksums
 from bioner_tf.serving.model_card import write_model_card
 from bioner_tf.serving.versions import list_versions
@@ -41,8 +49,10 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
         The directory of the new version.
 
     Raises:
-        BionerError: If ``version`` is below 1, a vocabulary is empty, or writing fails.
+        BionerError: If ``version`` is below 1, the type map names types that no corpus has, a
+            vocabulary is empty, or writing fails.
     """
+    tagger.rules.type_map.check({corpus.name: _types(corpus) for corpus in tagger.corpora})
     if version is None:
         version = max(list_versions(export_dir), default=0) + 1
     if version < 1:
@@ -50,7 +60,7 @@ def export_tagger(tagger: ServedTagger, export_dir: PathLike, version: int | Non
     destination = Path(export_dir) / str(version)
     graph = TaggerGraph(tagger)
     names = signature_names([corpus.name for corpus in tagger.corpora])
-    signatures = build_signatures(graph, tagger.corpora, names)
+    signatures = build_signatures(graph, tagger.corpora, names, tagger.rules, tagger.serve)
     with publish_directory(destination) as directory:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         try:
@@ -102,13 +112,27 @@ def _describe(tagger: ServedTagger, names: Sequence[Mapping[str, str]]) -> dict[
         "corpora": [
             {
                 "name": corpus.name,
-                "types": sorted(set(tag_tables.types_of(corpus.tags)) - {""}),
+                "types": _types(corpus),
                 "tags": list(corpus.tags),
                 "scheme": tag_tables.scheme_of(corpus.tags),
                 "signatures": dict(corpus_names),
             }
             for corpus, corpus_names in zip(tagger.corpora, names)
         ],
+        "serving": {
+            "serve": tagger.serve,
+            "signatures": {"all": TAG_TEXT_ALL, "candidates": TAG_TEXT_CANDIDATES},
+            "type_map": {
+                corpus.name: tagger.rules.type_map.resolve(corpus.name, _types(corpus))
+                for corpus in tagger.corpora
+            },
+            "min_score": tagger.rules.min_score,
+            "overlaps": tagger.rules.overlaps,
+        },
         **{name: v for source in tagger.sources for name, v in source.describe().items()},
         "max_sentence_tokens": tagger.max_sentence_tokens,
     }
+
+
+def _types(corpus: ServedCorpus) -> list[str]:
+    return sorted(set(tag_tables.types_of(corpus.tags)) - {""})

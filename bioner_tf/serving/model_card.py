@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 
 from bioner_tf.corpora import fetch
+from bioner_tf.serving.rules import OVERLAPS
 
 # The origin of the paper's corpora, by the beginning of their names.
 _ORIGINS = {
@@ -36,6 +37,11 @@ def write_model_card(metadata: Mapping[str, Any]) -> str:
     return _ENVIRONMENT.get_template("model_card.md.j2").render(
         metadata=metadata,
         names=", ".join(names),
+        merging=_describe_merging(metadata["serving"]),
+        served={
+            corpus: list(dict.fromkeys(filter(None, types.values()))) or ["not served"]
+            for corpus, types in metadata["serving"]["type_map"].items()
+        },
         scores=[
             (corpus, split, found)
             for corpus, splits in metadata.get("scores", {}).items()
@@ -50,6 +56,15 @@ def write_model_card(metadata: Mapping[str, Any]) -> str:
         ],
         terms=fetch.sources()["corpora"].licence,
     )
+
+
+def _describe_merging(serving: Mapping[str, Any]) -> str:
+    """How ``tag_text_all`` merges, in sentences."""
+    sentences = []
+    if serving["min_score"]:
+        sentences.append(f"Entities with a score below {serving['min_score']:g} are dropped.")
+    sentences.append(f"Where entities overlap: {OVERLAPS[serving['overlaps']]}.")
+    return " ".join(sentences)
 
 
 def _to_cell(text: object) -> str:

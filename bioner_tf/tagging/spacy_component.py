@@ -10,6 +10,7 @@
 spaCy finds the component by the package's entry point; no import is needed.
 """
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
@@ -26,18 +27,27 @@ _SCORE = "bioner_score"
 @Language.factory(
     "bioner_tf",
     assigns=["doc.ents", "token.ent_iob", "token.ent_type", f"span._.{_SCORE}"],
-    default_config={"corpus": None, "alignment_mode": "expand"},
+    default_config={
+        "corpus": None,
+        "type_map": [],
+        "min_score": None,
+        "overlaps": None,
+        "alignment_mode": "expand",
+    },
 )
 def make_component(
     nlp: Language,
     name: str,
     model: str,
     corpus: Optional[str],
+    type_map: list[str],
+    min_score: Optional[float],
+    overlaps: Optional[str],
     alignment_mode: str,
 ) -> "BionerComponent":
     """Makes the component for a pipeline; :class:`BionerComponent` describes the settings."""
     del nlp, name
-    return BionerComponent(model, corpus, alignment_mode)
+    return BionerComponent(model, corpus, type_map, min_score, overlaps, alignment_mode)
 
 
 class BionerComponent:
@@ -49,31 +59,51 @@ class BionerComponent:
 
     Args:
         model: An export, a directory of its versions or a run directory.
-        corpus: The corpus whose entity types are tagged; by default the main corpus.
+        corpus: Only the entities of this corpus; by default the answer that the export was made
+            for, the entities of all corpora.
+        type_map: ``TYPE=NAME`` or ``CORPUS:TYPE=NAME``: another name of a type; an empty one drops
+            its entities.
+        min_score: The least score of an entity, in [0, 1]; by default as exported.
+        overlaps: Which of overlapping entities are kept, a name in ``serving.rules.OVERLAPS``; by
+            default as exported.
         alignment_mode: What to do with an entity that ends inside a token: ``"expand"`` includes
             the token, ``"contract"`` excludes it, ``"strict"`` drops the entity.
 
     Raises:
-        BionerError: If there is no such model, or it has no such corpus.
+        BionerError: If there is no such model, or it has no such corpus or type.
     """
 
-    def __init__(self, model: str, corpus: Optional[str] = None, alignment_mode: str = "expand"):
-        self._tagger = Tagger(model)
-        self._corpus = self._tagger.check_corpus(corpus)
+    def __init__(
+        self,
+        model: str,
+        corpus: Optional[str] = None,
+        type_map: Iterable[str] = (),
+        min_score: Optional[float] = None,
+        overlaps: Optional[str] = None,
+        alignment_mode: str = "expand",
+    ):
+        self._tag = functools.partial(
+            Tagger(model).tag_texts,
+            corpus=corpus,
+            type_map=list(type_map),
+            min_score=min_score,
+            overlaps=overlaps,
+        )
+        self._tag([])  # mistakes show now
         self._alignment_mode = alignment_mode
         if not Span.has_extension(_SCORE):
             Span.set_extension(_SCORE, default=None)
 
     def __call__(self, doc: Doc) -> Doc:
         """Tags one document."""
-        [entities] = self._tagger.tag_texts([doc.text], self._corpus)
+        [entities] = self._tag([doc.text])
         self._add(doc, entities)
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
         """Tags documents in batches."""
         for docs in minibatch(stream, size=batch_size):
-            found = self._tagger.tag_texts([doc.text for doc in docs], self._corpus)
+            found = self._tag([doc.text for doc in docs])
             for doc, entities in zip(docs, found):
                 self._add(doc, entities)
                 yield doc

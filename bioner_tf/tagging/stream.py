@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO, Callable
 
 from bioner_tf.errors import BionerError
 from bioner_tf.files import open_atomically
+from bioner_tf.formats.annotation import Entity
 from bioner_tf.formats.registry import READERS, Writer, find_writer
 from bioner_tf.terminal import Progress
-
-if TYPE_CHECKING:
-    from bioner_tf.tagging.tagger import Tagger
 
 STANDARD_STREAM = "-"
 
@@ -26,6 +25,9 @@ def tag_file(
     output_path: str = STANDARD_STREAM,
     *,
     corpus: str | None = None,
+    type_map: Sequence[str] = (),
+    min_score: float | None = None,
+    overlaps: str | None = None,
     input_format: str = "text",
     output_format: str = "jsonl",
     batch_size: int = 256,
@@ -38,7 +40,10 @@ def tag_file(
         input_path: The file to read; ``"-"`` is standard input.
         output_path: The file to write; it appears only when it is complete. ``"-"`` is standard
             output.
-        corpus: The corpus whose entity types are tagged; by default the main corpus.
+        corpus: See :meth:`Tagger.tag_texts`.
+        type_map: Likewise.
+        min_score: Likewise.
+        overlaps: Likewise.
         input_format: A name in ``formats.registry.READERS``.
         output_format: A name in ``formats.registry.WRITERS``.
         batch_size: Number of texts in a batch, at least 1.
@@ -54,25 +59,31 @@ def tag_file(
 
         use_threads(cores)
         tagger = Tagger(model)
-        corpus = tagger.check_corpus(corpus)
+        tag = functools.partial(
+            tagger.tag_texts,
+            corpus=corpus,
+            type_map=type_map,
+            min_score=min_score,
+            overlaps=overlaps,
+        )
+        tag([])  # mistakes show before the input is read
         texts = READERS[input_format](source, input_path)
         # Interactive input: answer line by line.
         batches = _batches(texts, 1 if source.isatty() else batch_size)
         if sys.stderr.isatty() and not sink.isatty():
             batches = _report(batches)
-        tag_batches(tagger, batches, sink, find_writer(output_format, sink.isatty()), corpus)
+        tag_batches(tag, batches, sink, find_writer(output_format, sink.isatty()))
 
 
 def tag_batches(
-    tagger: Tagger,
+    tag: Callable[[list[str]], list[list[Entity]]],
     batches: Iterable[list[str]],
     sink: BinaryIO,
     writer: Writer,
-    corpus: str | None = None,
 ) -> None:
     """Tags batches of texts and writes one line for each text, flushed after each batch."""
     for batch in batches:
-        for text, entities in zip(batch, tagger.tag_texts(batch, corpus)):
+        for text, entities in zip(batch, tag(batch)):
             sink.write(writer(text, entities).encode() + b"\n")
         sink.flush()
 

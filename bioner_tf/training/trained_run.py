@@ -21,10 +21,13 @@ from bioner_tf.runs.report import read_report
 from bioner_tf.serving.export import export_tagger
 from bioner_tf.serving.graph import Encode, Score, ServedCorpus, ServedTagger
 from bioner_tf.serving.metadata import METADATA_PATH
+from bioner_tf.serving.rules import MergeRules
 from bioner_tf.serving.versions import list_versions
 from bioner_tf.training.checkpoints import CheckpointStore, name_variables
 from bioner_tf.training.inputs import Vocabularies
 from bioner_tf.training.optimizer import RMSprop
+
+_RULES = MergeRules()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +121,8 @@ def export_run(
     export_dir: PathLike,
     version: int | None = None,
     table_precision: str = "float32",
+    rules: MergeRules = _RULES,
+    serve: str = "all",
 ) -> Path:
     """Writes a run's tagger as a SavedModel.
 
@@ -126,6 +131,8 @@ def export_run(
         export_dir: The directory of versions.
         version: The version's number; by default the next.
         table_precision: ``float16`` stores the vectors of words and characters in half the bytes.
+        rules: How the entities of the corpora are merged.
+        serve: What ``serving_default`` answers, a name in ``serving.rules.SERVED``.
 
     Returns:
         The directory of the new version.
@@ -138,6 +145,8 @@ def export_run(
         vocabulary_dir=run.pruned_vocabulary or run.directory.vocabulary,
         metadata=_describe(run, table_precision),
         table_precision=table_precision,
+        rules=rules,
+        serve=serve,
     )
     return export_tagger(served, export_dir, version)
 

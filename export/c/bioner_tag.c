@@ -4,7 +4,8 @@
      bioner_tag [--signature=NAME] MODEL < FILE     tags standard input, one text a line
      bioner_tag --warmup MODEL                      replays the export's warm-up requests
 
-   A text gives one line of JSON: {"entities": [{"start", "end", "type", "text", "score"}, ...]}.
+   A text gives one line of JSON: {"entities": [{"start", "end", "type", "text", "score"}, ...]}
+   and "corpus" beside them where the signature has it (serving_default, tag_text_all).
    A warm-up request gives one, too: its signature and the shape of each output. */
 
 #define _POSIX_C_SOURCE 200809L /* getline */
@@ -53,6 +54,10 @@ static void tag(const Model *model, const Signature *signature, const Bytes *tex
   const char *names[] = {"entity_count", "entity_start", "entity_end",
                          "entity_type",  "entity_text",  "entity_score"};
   for (size_t i = 0; i < 6; ++i) columns[i] = outputs[find_endpoint(&signature->outputs, names[i])];
+  const TF_Tensor *corpora = NULL;
+  for (size_t i = 0; i < signature->outputs.count; ++i) {
+    if (strcmp(signature->outputs.items[i].name, "entity_corpus") == 0) corpora = outputs[i];
+  }
   const int32_t *counts = TF_TensorData(columns[0]);
   const int32_t *starts = TF_TensorData(columns[1]), *ends = TF_TensorData(columns[2]);
   const float *scores = TF_TensorData(columns[5]);
@@ -65,7 +70,12 @@ static void tag(const Model *model, const Signature *signature, const Bytes *tex
       print_string(string_at(columns[3], place));
       printf(", \"text\": ");
       print_string(string_at(columns[4], place));
-      printf(", \"score\": %.6f}", scores[place]);
+      printf(", \"score\": %.6f", scores[place]);
+      if (corpora != NULL) {
+        printf(", \"corpus\": ");
+        print_string(string_at(corpora, place));
+      }
+      putchar('}');
     }
     printf("]}\n");
   }

@@ -17,10 +17,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from bioner_tf.corpora import tags
+from bioner_tf.corpora.type_map import parse_type_map
 from bioner_tf.corpora.vocabulary import Vocabulary
-from bioner_tf.errors import BionerError
+from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.models import build_tagger
 from bioner_tf.serving.export import export_tagger
+from bioner_tf.serving.rules import MergeRules
 from bioner_tf.serving.versions import list_versions
 from bioner_tf.tagging.tagger import Tagger
 from bioner_tf.training.trained_run import networks_to_serve
@@ -59,6 +61,16 @@ def test_metadata_tells_what_is_inside(saved_model):
             "text": "tag_text_more__IOBES_",
             "tokens": "tag_tokens_more__IOBES_",
         },
+    }
+    assert metadata["serving"] == {
+        "serve": "all",
+        "signatures": {"all": "tag_text_all", "candidates": "tag_text_candidates"},
+        "type_map": {
+            random_tagger.MAIN: {"Gene": "Gene"},
+            random_tagger.AUXILIARY: {"DNA": "DNA", "cell_type": "cell_type"},
+        },
+        "min_score": 0.0,
+        "overlaps": "score",
     }
     assert metadata["scores"]["genes-IOB"]["test"]["recall"] == 0.25
     assert metadata["tensorflow"] == tf.__version__
@@ -110,6 +122,13 @@ def test_two_exports_in_one_process_keep_their_own_vocabularies(served_tagger, t
     first, second = (tagger.tag_tokens(sentences)[1] for tagger in taggers)
     np.testing.assert_array_equal(first, alone)
     assert np.abs(np.subtract(second, first)).max() > 1e-3
+
+
+def test_a_type_map_of_other_types_is_refused(served_tagger, tmp_path):
+    rules = MergeRules(parse_type_map(["RNA="]))
+    with pytest.raises(UsageError, match=r"a type of a corpus \(DNA, Gene, cell_type\), got 'RNA'"):
+        export_tagger(dataclasses.replace(served_tagger, rules=rules), tmp_path / "export")
+    assert not (tmp_path / "export").exists()
 
 
 def test_empty_vocabulary_is_refused(tmp_path):

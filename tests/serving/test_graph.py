@@ -12,7 +12,8 @@ from bioner_tf.corpora import tags
 from bioner_tf.serving.graph import signature_names
 from bioner_tf.text.sentences import split_sentences
 from bioner_tf.text.tokens import tokenise
-from tests.helpers import random_tagger, reference
+from tests.helpers import random_tagger, reference, slow_merging
+from tests.helpers.slow_merging import Found
 
 NASTY_TOKENS = [
     "The", "the", "THE", "BRCA1", "brca1", "p53", "P53", "p\u0665", "É", "é", "café", "cafe\u0301",
@@ -167,7 +168,7 @@ def test_empty_inputs_are_answered(signatures):
     outputs = signatures("serving_default", text=np.array([], object))
     assert {name: value.shape for name, value in outputs.items()} == {
         "entity_count": (0,),
-        **{f"entity_{c}": (0, 1) for c in ("start", "end", "type", "text", "score")},
+        **{f"entity_{c}": (0, 1) for c in ("start", "end", "type", "text", "score", "corpus")},
     }
     outputs = signatures("serving_default", text=["", "  \n"])
     assert outputs["entity_count"].tolist() == [0, 0]
@@ -287,7 +288,8 @@ def test_a_document_is_tagged_as_its_sentences_are(signatures):
 
 
 def test_signatures_have_the_documented_inputs_and_outputs(signatures):
-    wanted = {"serving_default", "tag_tokens"}
+    together = {"serving_default", "tag_text_all", "tag_text_candidates"}
+    wanted = {*together, "tag_tokens"}
     wanted |= {
         signature(corpus, kind) for corpus in random_tagger.TAGS for kind in ("text", "tokens")
     }
@@ -309,17 +311,104 @@ def test_signatures_have_the_documented_inputs_and_outputs(signatures):
                 "entity_text": (tf.string, 2),
                 "entity_score": (tf.float32, 2),
             }
+            if name in together:
+                wanted_outputs["entity_corpus"] = (tf.string, 2)
         outputs = function.structured_outputs
         assert {k: (spec.dtype, spec.shape.rank) for k, spec in outputs.items()} == wanted_outputs
 
 
-def test_the_main_corpus_has_the_plain_names(signatures):
+def test_signatures_without_a_corpus_are_of_all_corpora_or_the_main_one(signatures):
     text, tokens = ["The BRCA1 gene binds p53"], [["The", "BRCA1", "gene"]]
-    for plain, own in (("serving_default", "text"), ("tag_tokens", "tokens")):
-        inputs = {"text": text} if own == "text" else {"tokens": tokens, "lengths": [3]}
-        expected = signatures(signature(random_tagger.MAIN, own), **inputs)
+    pairs = {
+        "serving_default": "tag_text_all",
+        "tag_tokens": signature(random_tagger.MAIN, "tokens"),
+    }
+    for plain, own in pairs.items():
+        inputs = {"text": text} if "text" in own else {"tokens": tokens, "lengths": [3]}
+        expected = signatures(own, **inputs)
         for name, value in signatures(plain, **inputs).items():
             np.testing.assert_array_equal(value, expected[name])
+
+
+def merge_slowly(of_corpora):
+    """The merged answer to a text, from those of both corpora."""
+    candidates = [
+        Found(start, end, kind, score, number)
+        for number, entities in enumerate(of_corpora)
+        for start, end, kind, _, score in entities
+    ]
+    return slow_merging.merge(candidates, {}, 0.0, "score")
+
+
+def assert_merged(signatures, texts):
+    """``tag_text_all`` is the slow merge of the corpora's answers; all candidates are there."""
+    of_corpora = [tag_texts(signatures, texts, corpus) for corpus in random_tagger.TAGS]
+    encoded = [text if isinstance(text, bytes) else text.encode() for text in texts]
+    encoded = np.array(encoded, object)
+    outputs = signatures("tag_text_all", text=encoded)
+    found = read_entities(outputs)
+    candidates = read_entities(signatures("tag_text_candidates", text=encoded))
+    for row, answers in enumerate(zip(*of_corpora)):
+        text = encoded[row].decode("utf-8", "replace")
+        expected = [
+            (e.start, e.end, e.type, text[e.start : e.end], list(random_tagger.TAGS)[e.corpus])
+            for e in merge_slowly(answers)
+        ]
+        assert [(*e[:4], e[5]) for e in found[row]] == expected
+        everything = [
+            (*e[:4], corpus) for corpus, row in zip(random_tagger.TAGS, answers) for e in row
+        ]
+        order = list(random_tagger.TAGS).index
+        everything.sort(key=lambda e: (*e[:2], order(e[4])))
+        assert [(*e[:4], e[5]) for e in candidates[row]] == everything
+    return found
+
+
+def read_entities(outputs):
+    """Entities as (start, end, type, text, score, corpus) of each text."""
+    names = ("start", "end", "type", "text", "score", "corpus")
+    rows = zip(outputs["entity_count"], *(outputs[f"entity_{name}"].tolist() for name in names))
+    return [
+        [
+            (start, end, kind.decode(), text.decode(), score, corpus.decode())
+            for start, end, kind, text, score, corpus in zip(*(c[:count] for c in columns))
+        ]
+        for count, *columns in rows
+    ]
+
+
+def test_all_corpora_are_merged_in_one_call(signatures):
+    found = assert_merged(signatures, random_tagger.NASTY_TEXTS)
+    corpora = {e[5] for row in found for e in row}
+    assert corpora == set(random_tagger.TAGS)
+
+
+@with_examples(15, 1000)
+def test_any_bytes_of_all_corpora_are_merged(signatures, settings):
+    @hypothesis.given(ANY_BYTES)
+    def test(texts):
+        assert_merged(signatures, texts)
+
+    check(settings, test)
+
+
+def test_company_and_order_change_no_merged_answer(signatures):
+    texts = [text.encode() for text in random_tagger.NASTY_TEXTS if len(text) < 5000]
+
+    def tag_all(texts):
+        found = read_entities(signatures("tag_text_all", text=np.array(texts, object)))
+        return [[(*e[:4], e[5], e[4]) for e in row] for row in found]
+
+    alone = [tag_all([text])[0] for text in texts]
+    assert_same(tag_all(texts), alone)
+    assert_same(tag_all(texts[::-1] * 2), alone[::-1] * 2)
+
+
+def test_no_corpus_gets_the_signatures_of_all_corpora():
+    names = signature_names(["all", "candidates", "all_2"])
+    assert [name["text"] for name in names] == [
+        "tag_text_all_2", "tag_text_candidates_2", "tag_text_all_2_2",
+    ]  # fmt: skip
 
 
 def test_signature_names_are_distinct_and_use_allowed_characters():

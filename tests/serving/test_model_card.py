@@ -16,9 +16,26 @@ METADATA = {
             "signatures": {"text": "tag_text_genes", "tokens": "tag_tokens_genes"},
         }
     ],
+    "serving": {
+        "serve": "all",
+        "signatures": {"all": "tag_text_all", "candidates": "tag_text_candidates"},
+        "type_map": {"genes": {"DNA": "", "a|b": "Gene"}},
+        "min_score": 0.0,
+        "overlaps": "score",
+    },
     "max_characters": 64,
     "max_sentence_tokens": 256,
 }
+
+
+def with_corpora(names):
+    [corpus] = METADATA["corpora"]
+    serving = METADATA["serving"]
+    return {
+        **METADATA,
+        "corpora": [{**corpus, "name": name} for name in names],
+        "serving": {**serving, "type_map": dict.fromkeys(names, serving["type_map"]["genes"])},
+    }
 
 
 def test_tells_corpora_scores_and_settings():
@@ -26,7 +43,7 @@ def test_tells_corpora_scores_and_settings():
     card = write_model_card(
         {**METADATA, "scores": scores, "settings": {"training": {"epochs": 80, "seed": 1}}}
     )
-    assert r"| genes | DNA, a\|b | IOB2 | `tag_text_genes` | `tag_tokens_genes` |" in card
+    assert r"| genes | DNA, a\|b | Gene | IOB2 | `tag_text_genes` | `tag_tokens_genes` |" in card
     assert "| genes | test | 75.00 | 50.00 | 60.00 |" in card
     assert "| epochs | `80` |" in card
     assert "more than 256 tokens" in card
@@ -63,11 +80,8 @@ def test_blocks_are_one_empty_line_apart():
 
 
 def test_tells_the_origin_of_the_papers_corpora():
-    corpora = [
-        {**METADATA["corpora"][0], "name": name}
-        for name in ("BC2GM-IOB", "BioNLP11ID-chem-IOB", "BioNLP11", "genes")
-    ]
-    card = write_model_card({**METADATA, "corpora": corpora})
+    names = ["BC2GM-IOB", "BioNLP11ID-chem-IOB", "BioNLP11", "genes"]
+    card = write_model_card(with_corpora(names))
     licence = card[card.index("## Licence") :]
     assert "CC BY 4.0; each corpus is under its makers' own terms" in licence
     assert "| BC2GM-IOB | BioCreative II, gene mention task" in licence
@@ -78,7 +92,7 @@ def test_tells_the_origin_of_the_papers_corpora():
 
 def test_every_corpus_of_the_paper_has_an_origin():
     for name in fetch.CORPORA:
-        card = write_model_card({**METADATA, "corpora": [{**METADATA["corpora"][0], "name": name}]})
+        card = write_model_card(with_corpora([name]))
         assert f"| {name} | " in card[card.index("## Licence") :]
 
 

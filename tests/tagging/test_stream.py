@@ -12,7 +12,7 @@ from absl import flags
 
 from bioner_tf import machine
 from bioner_tf.cli import tag as tag_command
-from bioner_tf.errors import BionerError
+from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.tagging import tagger
 from bioner_tf.tagging.tagger import Tagger
 from tests.helpers import random_tagger
@@ -60,9 +60,10 @@ def test_a_line_in_is_a_line_out(tag, loaded):
             assert [found["text"] for found in objects] == texts
     for text, found, entities in zip(texts, objects, loaded.tag_texts(texts)):
         for described, entity in zip(found["entities"], entities):
-            assert list(described) == ["start", "end", "type", "text", "score"]
+            assert list(described) == ["start", "end", "type", "text", "score", "corpus"]
             assert text[described["start"] : described["end"]] == described["text"] == entity.text
             assert described["score"] == pytest.approx(entity.score, abs=1e-5)
+            assert described["corpus"] == entity.corpus
         assert len(found["entities"]) == len(entities)
     assert objects[0]["entities"]
 
@@ -98,6 +99,24 @@ def test_files_and_other_corpora(tag, loaded, tmp_path):
     assert types_found
     assert types_found <= {"DNA", "cell_type"}
     assert [path.name for path in output.parent.iterdir()] == ["out.jsonl"]
+
+
+def test_entities_of_all_corpora_are_merged_as_asked(tag, loaded):
+    arguments = ("--overlaps=all", "--min_score=0.3", "--type_map=DNA=Gene,more (IOBES):cell_type=")
+    [line] = tag(TEXT.encode(), *arguments).splitlines()
+    settings = {"type_map": ["DNA=Gene", "cell_type="], "min_score": 0.3, "overlaps": "all"}
+    [expected] = loaded.tag_texts([TEXT], **settings)
+    found = [tuple(e.values()) for e in json.loads(line)["entities"]]
+    assert [e[:4] for e in found] == [e[:4] for e in expected]
+    assert {e[-1] for e in found} == set(random_tagger.TAGS)
+    assert {e[2] for e in found} == {"Gene"}
+    marked = tag(TEXT.encode(), *arguments, "--output_format=highlight").decode()
+    assert marked.count("|Gene") == len(expected)
+
+
+def test_unknown_types_are_refused_before_the_input_is_read(tag):
+    with pytest.raises(UsageError, match=r"--type_map: expected a type of a corpus .*, got 'DNS'"):
+        tag(b"\xff\xfe", "--type_map=DNS=")
 
 
 def test_output_stays_as_it_was_when_something_fails(tag, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -14,11 +15,16 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies
 
+from bioner_tf.corpora.type_map import parse_type_map
 from bioner_tf.errors import BionerError
+from bioner_tf.serving.export import export_tagger
 from bioner_tf.serving.graph import signature_names
+from bioner_tf.serving.metadata import METADATA_PATH
+from bioner_tf.serving.rules import OVERLAPS, MergeRules
 from bioner_tf.tagging import tagger
 from bioner_tf.tagging.tagger import Entity, Tagger
-from tests.helpers import random_tagger
+from tests.helpers import random_tagger, slow_merging
+from tests.helpers.slow_merging import Found
 
 TEXT = "The BRCA1 gene binds p53. In the gene."
 
@@ -47,12 +53,133 @@ def test_entities_are_the_graphs(loaded, signatures, corpus):
         ]
     outputs = signatures[name](text=tf.constant([TEXT]))
     columns = [outputs[f"entity_{c}"][0].numpy() for c in ("start", "end", "type", "text", "score")]
+    if corpus is None:
+        corpora = [name.decode() for name in outputs["entity_corpus"][0].numpy()]
+    else:
+        corpora = [corpus] * len(columns[0])
     [entities] = loaded.tag_texts([TEXT], corpus)
     assert entities == [
-        Entity(int(start), int(end), kind.decode(), text.decode(), float(score))
-        for start, end, kind, text, score in zip(*columns)
+        Entity(int(start), int(end), kind.decode(), text.decode(), float(score), name)
+        for start, end, kind, text, score, name in zip(*columns, corpora)
     ]
     assert entities
+
+
+def slowly_merged(loaded, text, names, min_score, overlaps):
+    candidates = [
+        Found(e.start, e.end, e.type, e.score, number)
+        for number, corpus in enumerate(loaded.corpora)
+        for e in loaded.tag_texts([text], corpus)[0]
+    ]
+    return [
+        Entity(
+            e.start,
+            e.end,
+            e.type,
+            text[e.start : e.end],
+            pytest.approx(e.score, abs=1e-5),
+            loaded.corpora[e.corpus],
+        )
+        for e in slow_merging.merge(candidates, names, min_score, overlaps)
+    ]
+
+
+@pytest.mark.parametrize("overlaps", [None, *OVERLAPS])
+def test_all_corpora_are_merged_by_the_rules_asked_for(loaded, overlaps):
+    for text in random_tagger.NASTY_TEXTS[2:8]:
+        expected = slowly_merged(loaded, text, {}, 0.0, overlaps or "score")
+        assert loaded.tag_texts([text], overlaps=overlaps) == [expected]
+        for type_map in (["DNA=Gene", "cell_type="], ["DNA=Gene", "more (IOBES):cell_type="]):
+            expected = slowly_merged(
+                loaded, text, {(1, "DNA"): "Gene", (1, "cell_type"): ""}, 0.5, overlaps or "score"
+            )
+            settings = {"type_map": type_map, "min_score": 0.5, "overlaps": overlaps}
+            assert loaded.tag_texts([text], **settings) == [expected]
+
+
+def test_merging_again_keeps_texts_apart(loaded):
+    texts = [TEXT, "", "gene", TEXT * 3, "p53 the gene"]
+    settings = {"min_score": 0.2, "overlaps": "longest"}
+    found = loaded.tag_texts(texts, **settings)
+    for text, entities in zip(texts, found):
+        [alone] = loaded.tag_texts([text], **settings)
+        assert [e[:4] for e in entities] == [e[:4] for e in alone]
+
+
+def test_one_corpus_is_filtered_too(loaded):
+    everything = loaded.tag_texts([TEXT], random_tagger.AUXILIARY)[0]
+    [found] = loaded.tag_texts(
+        [TEXT], random_tagger.AUXILIARY, min_score=0.4, type_map=["DNA=Gene"]
+    )
+    assert found == [
+        e._replace(type={"DNA": "Gene"}.get(e.type, e.type)) for e in everything if e.score >= 0.4
+    ]
+    assert 0 < len(found) < len(everything)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_score": 1.5}, r"min_score: expected a number in \[0, 1\], got 1.5"),
+        ({"overlaps": "none"}, "overlaps: expected score, longest, corpus, all; got 'none'"),
+        ({"type_map": ["x=y"]}, "got 'x'"),
+        ({"type_map": ["x"]}, "expected TYPE=NAME"),
+    ],
+)
+def test_wrong_rules_are_refused(loaded, settings, message):
+    with pytest.raises(BionerError, match=message):
+        loaded.tag_texts([TEXT], **settings)
+
+
+def test_an_export_for_the_main_corpus_answers_for_it(served_tagger, tmp_path):
+    rules = MergeRules(parse_type_map(["Gene=x"]), min_score=0.9)
+    tagger = dataclasses.replace(served_tagger, serve="main", rules=rules)
+    path = export_tagger(tagger, tmp_path)
+    loaded = Tagger(path)
+    assert not loaded.merges
+    assert loaded.tag_texts([TEXT]) == loaded.tag_texts([TEXT], random_tagger.MAIN)
+    signatures = tf.saved_model.load(str(path))
+    default, own, together = (
+        signatures.signatures[name](text=tf.constant([TEXT]))
+        for name in ("serving_default", "tag_text_genes-IOB", "tag_text_all")
+    )
+    count = int(own["entity_count"][0])
+    assert default.pop("entity_corpus").numpy().tolist() == [[random_tagger.MAIN.encode()] * count]
+    assert {n: v.numpy().tolist() for n, v in default.items()} == {
+        n: v.numpy().tolist() for n, v in own.items()
+    }
+    assert set(together["entity_type"].numpy().ravel()) <= {b"x", b"DNA", b"cell_type"}
+    assert (together["entity_score"].numpy() >= 0.9).all()
+
+
+def test_recorded_rules_are_refined_from_all_candidates(served_tagger, tmp_path):
+    rules = MergeRules(parse_type_map(["Gene=x", "cell_type="]), min_score=0.9, overlaps="corpus")
+    loaded = Tagger(export_tagger(dataclasses.replace(served_tagger, rules=rules), tmp_path))
+    names = {(0, "Gene"): "x", (1, "cell_type"): ""}
+    assert loaded.tag_texts([TEXT]) == [slowly_merged(loaded, TEXT, names, 0.9, "corpus")]
+    assert loaded.tag_texts([TEXT], min_score=0.1) == [
+        slowly_merged(loaded, TEXT, names, 0.1, "corpus")
+    ]
+    names[1, "DNA"] = names[0, "Gene"] = "y"
+    assert loaded.tag_texts([TEXT], type_map=["x=y", "DNA=y"], overlaps="all") == [
+        slowly_merged(loaded, TEXT, names, 0.9, "all")
+    ]
+    with pytest.raises(BionerError, match="got 'Gene'"):  # it is called x here
+        loaded.tag_texts([TEXT], type_map=["Gene=z"])
+
+
+def test_an_export_of_format_1_answers_for_its_main_corpus(served_run, tmp_path):
+    path = tmp_path / "old"
+    shutil.copytree(served_run / "export" / "9", path)
+    (path / "assets.extra" / "SHA256SUMS").unlink()
+    metadata = json.loads((path / METADATA_PATH).read_bytes())
+    del metadata["serving"]
+    (path / METADATA_PATH).write_text(json.dumps({**metadata, "format": 1}))
+    loaded = Tagger(path)
+    expected = loaded.tag_texts([TEXT], random_tagger.MAIN)
+    assert loaded.tag_texts([TEXT]) == expected
+    kept = [entity for entity in expected[0] if entity.score >= 0.5]
+    assert loaded.tag_texts([TEXT], min_score=0.5) == [kept]
 
 
 def test_any_number_of_texts_comes_back_in_order(loaded, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ from contenders import workload
 
 
 def build_networks(
-    setting: workload.Setting, precision: str = "float32"
+    setting: workload.Setting,
+    precision: str = "float32",
+    tags: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[ModelConfig, MultiTaskTagger]:
-    """Builds the networks with random weights."""
+    """Builds the networks with random weights, by default with the same tags for all corpora."""
     table = np.random.default_rng(1).random((setting.num_words, workload.WORD_DIM), np.float32)
     table = (table - 0.5) * 0.34
     config = ModelConfig(
@@ -36,7 +39,7 @@ def build_networks(
         dropout_rate=workload.DROPOUT_RATE,
         precision=precision,
     )
-    tags = dict.fromkeys(setting.corpora, workload.TAGS)
+    tags = tags or dict.fromkeys(setting.corpora, workload.TAGS)
     sources = [
         WordSource(_entries(setting.num_words), config, table),
         CharacterSource(_entries(workload.NUM_CHARACTERS), config),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +31,20 @@ def make_setting(structure: str) -> workload.Setting:
     return workload.Setting(structure, num_words=FIRST_ID + texts.NUM_WORDS)
 
 
-def write_export(structure: str, directory: Path) -> Path:
-    """Exports a tagger with random weights; returns where to."""
+def write_export(
+    structure: str, directory: Path, tags: Mapping[str, Sequence[str]] | None = None
+) -> Path:
+    """Exports a tagger with random weights; returns where to.
+
+    Args:
+        structure: The sharing structure.
+        directory: The run directory that is made.
+        tags: The tags of each corpus, ``"main"`` first; by default two corpora with the same.
+    """
     setting = make_setting(structure)
-    model, tagger = bioner.build_networks(setting)
+    tags = tags or dict.fromkeys(setting.corpora, workload.TAGS)
+    setting = dataclasses.replace(setting, num_corpora=len(tags))
+    model, tagger = bioner.build_networks(setting, tags=tags)
     batch = workload.make_turns(setting, 1)[0]["main"]
     inputs = {name: tf.constant(values) for name, values in batch.items() if name != "tag_ids"}
     for corpus, network in tagger.networks.items():
@@ -42,21 +54,25 @@ def write_export(structure: str, directory: Path) -> Path:
         WordSource(Vocabulary(texts.words()), model),
         CharacterSource(Vocabulary(tuple(texts.characters())), model),
     ]
-    vocabularies = Vocabularies(sources, dict.fromkeys(setting.corpora, workload.TAGS))
+    vocabularies = Vocabularies(sources, dict(tags))
     run = RunDirectory(directory)
     vocabularies.save(run.vocabulary)
-    config = RunConfig(DataConfig("", tuple(setting.corpora)), model)
+    config = RunConfig(DataConfig("", tuple(tags)), model)
     return export_run(TrainedRun(run, config, vocabularies, tagger, {"epoch": 0}), run.exports)
 
 
 def build_signature(
-    export: str, batch_sizes: list[int], count: int, own_threads: bool = False
+    export: str,
+    batch_sizes: list[int],
+    count: int,
+    own_threads: bool = False,
+    signature: str = "tag_text_main",
 ) -> list[Task]:
-    """Returns the calls of ``serving_default``; threads are TensorFlow's, or bioner_tf's."""
+    """Returns the calls of a signature; threads are TensorFlow's, or bioner_tf's."""
     if own_threads:
         use_threads()
     model = tf.saved_model.load(export)
-    tag = model.signatures["serving_default"]
+    tag = model.signatures[signature]
 
     def run(batch: list[str]) -> None:
         for values in tag(text=tf.constant(batch)).values():
@@ -125,7 +141,8 @@ def _calibrate(scores: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.
     """
     real = scores[np.arange(scores.shape[1]) < lengths[:, None]]
     scale = 1 / real.std(axis=0)
-    return scale, np.array([_OUTSIDE, 0, 0], np.float32) - real.mean(axis=0) * scale
+    outside = _OUTSIDE * np.eye(1, scores.shape[-1], dtype=np.float32)[0]
+    return scale, outside - real.mean(axis=0) * scale
 
 
 def _peer_tasks(decode: peers.Decode, batch_sizes: list[int], count: int) -> list[Task]:
