@@ -24,7 +24,7 @@ from tests.chaos.table import Result
 
 # Nothing reads them again: TensorBoard's events, the picture, what the user gave as flags, locks.
 _NOT_READ = ("tensorboard/", "learning_curve.png", "flags.txt", "train.lock")
-# How many killed runs the trials start from; to train one takes as long as to end it.
+# How many killed runs the trials start from, if a quarter of the time is enough for them.
 _KILLED_RUNS = 12
 
 
@@ -64,14 +64,19 @@ def judge(code: int, log: str, same: bool) -> tuple[str, str]:
     return "one line", ""
 
 
-def killed_runs(commands: Commands, case: Case, work: Path, operations: int, seed: int) -> list:
-    """Makes run directories of killed trainings, and gives their places."""
+def killed_runs(
+    commands: Commands, case: Case, work: Path, operations: int, seconds: float, seed: int
+) -> list[Path]:
+    """Makes run directories of killed trainings, at least one, and returns their places."""
     draws, runs = random.Random(f"{seed} killed"), []
+    deadline = time.monotonic() + seconds
     for number in range(_KILLED_RUNS):
+        if runs and time.monotonic() > deadline:
+            break
         trial = work / f"killed-{number}"
         trial.mkdir()
         # Most of the operations are those of the end: the export.
-        last = operations if number % 3 == 0 else operations // 2
+        last = operations if number % 3 == 2 else operations // 2
         if commands.run(case, trial, draws.randint(operations // 20, last)).code == KILLED:
             runs.append(trial)
     return runs
@@ -84,7 +89,7 @@ def run(work: Path, count: int, seconds: float, seed: int) -> Result:
     calm.mkdir()
     operations = commands.run(case, calm).operations
     expected = outcome_of_run(calm)
-    runs = killed_runs(commands, case, work, operations, seed)
+    runs = killed_runs(commands, case, work, operations, seconds / 4, seed)
     shutil.copytree(calm / "run", finished)
     users = [tag_case(work), export_case(work)]
     right = []

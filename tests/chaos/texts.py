@@ -102,14 +102,21 @@ def compare(alone: dict[str, np.ndarray], together: dict[str, np.ndarray]) -> st
 
 
 def run(work: Path, count: int, seconds: float, seed: int) -> Result:
-    """Tags ``count`` texts, or as many as there is time for, with both corpora of an export."""
-    import tensorflow as tf
-
+    """Exports a tagger and tags ``count`` texts, or as many as there is time for."""
     from bioner_tf.serving.export import export_tagger
     from tests.helpers import random_tagger
 
     (work / "vocabulary").mkdir()
-    path = export_tagger(random_tagger.build_random_tagger(work / "vocabulary"), work / "export")
+    tagger = random_tagger.build_random_tagger(work / "vocabulary")
+    return tag_texts(export_tagger(tagger, work / "export"), count, seconds, seed)
+
+
+def tag_texts(path: Path, count: int, seconds: float, seed: int) -> Result:
+    """Tags texts with both corpora of an export of ``random_tagger``."""
+    import tensorflow as tf
+
+    from tests.helpers import random_tagger
+
     model = tf.saved_model.load(str(path))
     corpora = [
         (model.signatures[signature], frozenset(tag[2:].encode() for tag in tags if tag != "O"))
