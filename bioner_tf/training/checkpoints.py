@@ -181,8 +181,11 @@ class CheckpointStore:
         """Returns the names in older checkpoints, which did not name variables by their parts."""
         return [f"{self._old_names.get(n, n)}/.ATTRIBUTES/VARIABLE_VALUE" for n in self._variables]
 
-    def restore_newest(self) -> int | None:
-        """Restores the newest complete checkpoint; renames damaged ones and logs a warning.
+    def restore_newest(self, set_aside: bool = True) -> int | None:
+        """Restores the newest complete checkpoint.
+
+        Args:
+            set_aside: Rename damaged checkpoints and log a warning; otherwise skip them.
 
         Returns:
             Its epoch; None if there is none.
@@ -194,6 +197,8 @@ class CheckpointStore:
             try:
                 self.restore(epoch)
             except DamagedCheckpointError as error:
+                if not set_aside:
+                    continue
                 aside = self._set_aside(epoch)
                 _LOG.warning("%s; set aside as %s, going back to the one before", error, aside.name)
             else:

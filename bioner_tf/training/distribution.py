@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
+import os
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
+
+from bioner_tf.errors import BionerError
+
+# How TensorFlow tells that another worker does not answer any more.
+_LOST_WORKER = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,18 +61,65 @@ class Distribution:
 
         return self.strategy.distribute_datasets_from_function(build_for_worker)
 
+    def require_same_epoch(self, epoch: int) -> None:
+        """Raises BionerError where other workers would go on after another epoch."""
+        if self.replicas == 1:
+            return
+
+        def mean() -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.constant(float(epoch)))
+
+        found = self.strategy.experimental_local_results(self.strategy.run(tf.function(mean)))[0]
+        if float(found) != epoch:
+            raise BionerError(
+                f"--run_dir: expected the same directory for every worker, got checkpoints of "
+                f"{epoch} epochs here and of another number elsewhere; put the directory where all "
+                "workers see it"
+            )
+
     def _numbers(self, first_step: int, first: int, local: int) -> Iterator[int]:
         for step in itertools.count(first_step):
             yield from range(step * self.replicas + first, step * self.replicas + first + local)
 
 
+@contextlib.contextmanager
+def reported_loss_of_worker() -> Iterator[None]:
+    """Turns TensorFlow's errors about a worker that is lost into a BionerError."""
+    try:
+        yield
+    except _LOST_WORKER as error:
+        reason = next(iter(error.message.splitlines()), "no reason given")
+        raise BionerError(
+            "--distribute: expected an answer of every worker, but one is lost; start all workers "
+            f"again by the same command to go on after the newest checkpoint: {reason}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _reported_tf_config() -> Iterator[None]:
+    """Turns errors about ``TF_CONFIG`` into a BionerError."""
+    try:
+        yield
+    except (TypeError, ValueError, tf.errors.OpError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise BionerError(
+            'TF_CONFIG: expected JSON like {"cluster": {"worker": ["host:port", ...]}, "task": '
+            f'{{"type": "worker", "index": 0}}}}, got {os.environ.get("TF_CONFIG")!r}: {reason}'
+        ) from error
+
+
 def is_chief(kind: str) -> bool:
-    """Tells whether this process writes, before the others need to be there."""
+    """Tells whether this process writes, before the others need to be there.
+
+    It is the cluster's chief, or the first worker where there is no chief.
+    """
     if kind != "multiworker":
         return True
-    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
-    return resolver.task_type in (None, first) and resolver.task_id in (None, 0)
+    with _reported_tf_config():
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+        first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+        return resolver.task_type in (None, first) and resolver.task_id in (None, 0)
 
 
 def distribute(kind: str) -> Distribution:
@@ -69,5 +128,6 @@ def distribute(kind: str) -> Distribution:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return Distribution(tf.distribute.MirroredStrategy([d.name for d in devices]), True)
     if kind == "multiworker":
-        return Distribution(tf.distribute.MultiWorkerMirroredStrategy(), is_chief(kind))
+        with _reported_tf_config():
+            return Distribution(tf.distribute.MultiWorkerMirroredStrategy(), is_chief(kind))
     return Distribution(tf.distribute.get_strategy(), True)

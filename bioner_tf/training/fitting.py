@@ -55,7 +55,9 @@ def fit(
     with distribution.strategy.scope():
         trainer = MultiTaskTrainer(tagger, settings)
         store = checkpoint_store(directory, tagger, trainer.optimizer)
-        done = store.restore_newest() or 0
+        # Only the chief of several workers writes.
+        done = store.restore_newest(set_aside=distribution.is_chief) or 0
+    distribution.require_same_epoch(done)
     average = trainer.optimizer.average
 
     def score() -> dict[str, Scores]:

@@ -25,7 +25,12 @@ from bioner_tf.runs.report import read_report
 from bioner_tf.scoring.metrics import Scores, format_scores, score_tags
 from bioner_tf.serving.versions import lock_exports
 from bioner_tf.training.continuation import require_same_data, require_same_run
-from bioner_tf.training.distribution import Distribution, distribute, is_chief
+from bioner_tf.training.distribution import (
+    Distribution,
+    distribute,
+    is_chief,
+    reported_loss_of_worker,
+)
 from bioner_tf.training.evaluation import Decoder
 from bioner_tf.training.fitting import ScoreDevel, fit
 from bioner_tf.training.inputs import TrainingInputs, load_inputs
@@ -69,11 +74,12 @@ def _train(config: RunConfig, directory: RunDirectory, flags_text: str) -> None:
     # Once more, now that the width of the word vectors is known.
     require_same_run(directory, inputs.config)
     require_same_data(directory, inputs)
-    if distribution.is_chief:
-        _run(inputs, directory, distribution, flags_text)
-    else:
-        tagger, decoder = _build(inputs, distribution)
-        fit(inputs, tagger, _devel_scorer(inputs, decoder), directory, distribution)
+    with reported_loss_of_worker():
+        if distribution.is_chief:
+            _run(inputs, directory, distribution, flags_text)
+        else:
+            tagger, decoder = _build(inputs, distribution)
+            fit(inputs, tagger, _devel_scorer(inputs, decoder), directory, distribution)
 
 
 def _run(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,24 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.synthetic_corpora import flags_of, make_config, write_corpus
+from tests.helpers.workers import tf_configs
 
 TIMEOUT = 180
 
-PROGRAM = "tests.helpers.distributed_training"
-
 
 def start(repository: Path, kind: str, path: Path, **environment: str) -> subprocess.Popen:
+    program = "tests.helpers.distributed_training"
     return subprocess.Popen(
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "tests.helpers.distributed_training",
-            kind,
-            str(path),
-        ],
+        [sys.executable, "-W", "ignore", "-m", program, kind, str(path)],
         cwd=repository,
         env={**os.environ, **environment},
         stderr=subprocess.PIPE,
@@ -65,53 +54,12 @@ def test_two_mirrored_devices_take_the_mean_step(repository, tmp_path, expected)
 
 @pytest.mark.slow
 def test_two_workers_take_the_mean_step_and_stay_equal(repository, tmp_path, expected) -> None:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("localhost", 0))
-        second.bind(("localhost", 0))
-        workers = [f"localhost:{s.getsockname()[1]}" for s in (first, second)]
     paths = [tmp_path / f"{index}.npz" for index in range(2)]
     processes = [
-        start(
-            repository,
-            "multiworker",
-            path,
-            TF_CONFIG=json.dumps(
-                {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-            ),
-        )
-        for index, path in enumerate(paths)
+        start(repository, "multiworker", path, TF_CONFIG=config)
+        for path, config in zip(paths, tf_configs(2))
     ]
     for process in processes:
         finish(process)
     for path in paths:
         check(path, expected)
-
-
-MIRRORED = """
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from bioner_tf.cli import train
-train.entry()
-"""
-
-
-@pytest.mark.slow
-def test_a_mirrored_run_ends_and_goes_on(tmp_path) -> None:
-    write_corpus(tmp_path / "data", "genes")
-    for epochs in (2, 3):
-        config = make_config(
-            tmp_path / "data", ["genes"], "single_task", epochs=epochs, distribute="mirrored"
-        )
-        flags = flags_of(config, tmp_path / "run")
-        process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", MIRRORED, *flags],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        finish(process)
-        records = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-        assert [json.loads(line)["epoch"] for line in records] == list(range(1, epochs + 1))
-    report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert report["epochs"] == 3
-    assert set(report["scores"]["genes"]) == {"devel", "test"}
