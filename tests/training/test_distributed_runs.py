@@ -35,7 +35,8 @@ def flags(data_dir, run_dir, distribute, epochs=2):
 
 
 def epochs_of(run_dir):
-    return [json.loads(line)["epoch"] for line in (run_dir / "metrics.jsonl").open()]
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["epoch"] for line in lines]
 
 
 def scores_of(run_dir):

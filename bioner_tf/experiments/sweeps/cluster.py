@@ -48,6 +48,8 @@ _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _OBJECT_STORE_BYTES = 100_000_000
+# A cell whose machine is lost this often may itself be what kills the machines.
+_MOST_LOST_MACHINES = 10
 
 _SETTINGS = {
     # Send no usage statistics and print no question about them, unless the user set this.
@@ -166,8 +168,8 @@ def run_cells_on_ray(
         cluster: Where to run them.
         data_dir: Where the corpora are, on every machine.
         vectors_dir: Where the files of word vectors are, on every machine.
-        retries: How often a cell that failed, or whose worker died, is started again; starts after
-            the loss of a machine do not count.
+        retries: How often a cell that failed, or whose worker died, is started again. After the
+            loss of its machine a cell is started again up to 10 times beside that.
         report: Called with a line for every start and end.
         trainer: The command that trains a cell, for ``tether``; by default bioner-train.
 
@@ -309,6 +311,7 @@ def _run_tasks(
     # The stream of results of each running task, with its cell.
     running: list[tuple[Any, Cell]] = []
     failures = collections.Counter[Cell]()
+    losses = collections.Counter[Cell]()
     outcomes = []
 
     def end(cell: Cell, result: str, error: str) -> None:
@@ -338,6 +341,8 @@ def _run_tasks(
             report(progress_line("started", cell))
             continue
         running = [(stream, each) for stream, each in running if stream is not ready]
+        losses[cell] += lost
+        lost = lost and losses[cell] <= _MOST_LOST_MACHINES
         failures[cell] += result == FAILED and not lost
         if result == FAILED and failures[cell] <= retries:
             report(progress_line("retrying", cell, told))

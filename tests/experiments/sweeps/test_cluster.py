@@ -11,11 +11,13 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from bioner_tf.errors import UsageError
+from bioner_tf.experiments.sweeps import cluster
 from bioner_tf.experiments.sweeps.cell_process import is_trained_by_another
 from bioner_tf.experiments.sweeps.cell_state import BUSY, FAILED, FINISHED, state_of
 from bioner_tf.experiments.sweeps.cluster import Cluster
@@ -287,3 +289,44 @@ def test_killed_trainer_is_retried_and_ends_as_one_that_was_not(tmp_path):
     assert lines[1].endswith("(killed by SIGKILL)")
     assert "going on after epoch 1" in (there / cell.name / "console.log").read_text()
     assert_same_outcome(there / cell.name, outcome(tmp_path / "here" / cell.name))
+
+
+class NodeDiedError(Exception):
+    pass
+
+
+class LosingRay:
+    """A Ray that loses the machine of each task."""
+
+    exceptions = types.SimpleNamespace(RayError=NodeDiedError, NodeDiedError=NodeDiedError)
+
+    def __init__(self):
+        self.starts = 0
+
+    def remote(self, **options):
+        return lambda function: types.SimpleNamespace(remote=self.start)
+
+    def start(self, cell, task):
+        self.starts += 1
+        return iter([cell])
+
+    def wait(self, streams, num_returns):
+        return streams[:num_returns], streams[num_returns:]
+
+    def get(self, reference):
+        raise NodeDiedError("the node died")
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_cell_that_loses_machine_after_machine_fails_at_last(monkeypatch, tmp_path, retries):
+    ray, lines = LosingRay(), []
+    monkeypatch.setattr(cluster, "_import_ray", lambda: ray)
+    monkeypatch.setattr(cluster, "_ray", lambda ray, cluster: contextlib.nullcontext())
+    monkeypatch.setattr(cluster, "_tell_of_shortage", lambda *arguments: None)
+    cells = plan_of("a").cells()
+    [outcome] = cluster.run_cells_on_ray(
+        tmp_path, cells, Cluster("auto"), "data", retries=retries, report=lines.append
+    )
+    assert (outcome.result, outcome.error) == (FAILED, "its Ray worker died: the node died")
+    assert ray.starts == 1 + 10 + retries
+    assert sum(line.startswith("retrying") for line in lines) == 10 + retries
