@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 
 from absl import flags
@@ -71,6 +72,14 @@ OVERLAPS_FLAG = flags.DEFINE_enum(
     list(OVERLAPS),
     f"What the merged answer does with entities that overlap. {describe_overlaps()}",
 )
+TEMPERATURE = flags.DEFINE_string(
+    "temperature",
+    "auto",
+    "What the CRFs' scores are divided by before they become probabilities: a number above 0, for "
+    "all corpora, or auto: for each corpus the number, fitted on devel, that makes entity scores "
+    "agree with the share of correct entities (1 if the run was trained on devel). It does not "
+    "change which entities are found.",
+)
 
 
 def main(argv: list[str]) -> None:
@@ -79,6 +88,7 @@ def main(argv: list[str]) -> None:
     from bioner_tf.machine import use_threads
     from bioner_tf.serving.versions import lock_exports, prune_versions
     from bioner_tf.training.pruning import pruned_words
+    from bioner_tf.training.temperature import with_temperatures
     from bioner_tf.training.trained_run import export_run, load_run
 
     rules = MergeRules(parse_type_map(TYPE_MAP.value), MIN_SCORE.value, OVERLAPS_FLAG.value)
@@ -87,8 +97,9 @@ def main(argv: list[str]) -> None:
             "--keep_versions: expected no --version beside it, because the highest numbers are "
             "kept; leave out one of the two"
         )
+    temperature = _parse_temperature(TEMPERATURE.value)
     use_threads()
-    run = load_run(RUN_DIR.value, PRECISION.value)
+    run = with_temperatures(load_run(RUN_DIR.value, PRECISION.value), temperature)
     export_dir = Path(EXPORT_DIR.value or run.directory.exports)
     with lock_exports(export_dir), contextlib.ExitStack() as stack:
         # A version that may be served already must not change.
@@ -106,6 +117,19 @@ def main(argv: list[str]) -> None:
         if KEEP_VERSIONS.value is not None:
             for version in prune_versions(export_dir, KEEP_VERSIONS.value):
                 print(f"removed {export_dir / str(version)}")
+
+
+def _parse_temperature(value: str) -> float | None:
+    """Reads ``--temperature``; returns None for auto."""
+    if value == "auto":
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise UsageError(f"--temperature: expected auto or a number above 0, got {value!r}")
+    return number
 
 
 entry = app.command(main)

@@ -39,7 +39,7 @@ def read_fingerprints(path: Path) -> dict[str, dict[str, str]]:
 def _is_report(report: Mapping[str, Any]) -> bool:
     """Tells whether everything that is used of a report is there and has the right type."""
     parameters, scores = report.get("parameters"), report.get("scores", {})
-    data = report.get("data", {})
+    data, temperatures = report.get("data", {}), report.get("temperatures", {})
     return (
         isinstance(report.get("epochs", 0), int)
         and isinstance(parameters, dict)
@@ -47,6 +47,8 @@ def _is_report(report: Mapping[str, Any]) -> bool:
         and is_number(parameters.get("rest"))
         and is_nested(data, object, depth=2)
         and all(is_number(each.get("training_sentences", 0)) for each in data.values())
+        and is_nested(temperatures, float, depth=1)
+        and all(temperature > 0 for temperature in temperatures.values())
         and is_nested(scores, object, depth=3)
         and all(
             is_number(score.get(metric))

@@ -47,6 +47,8 @@ def write_model_card(metadata: Mapping[str, Any]) -> str:
             for corpus, splits in metadata.get("scores", {}).items()
             for split, found in splits.items()
         ],
+        # A temperature of 1 changes nothing.
+        temperatures=[item for item in metadata.get("temperatures", {}).items() if item[1] != 1],
         settings=[item for part in metadata.get("settings", {}).values() for item in part.items()],
         origins=[
             (name, origin)

@@ -36,7 +36,7 @@ class Decoder:
 
         Sentences of more than ``MAX_SENTENCE_TOKENS`` tokens are cut, as in an export.
         """
-        pieces = _cut(split)
+        pieces = cut_sentences(split)
         tag_ids = np.zeros(len(split.form_ids), np.int32)
         for rows in length_batches(pieces, _BATCH_SIZE):
             batch = pieces.batch(rows, forms)
@@ -48,7 +48,7 @@ class Decoder:
         return [sentence.tolist() for sentence in np.split(names, split.offsets[1:-1])]
 
 
-def _cut(split: EncodedSplit) -> EncodedSplit:
+def cut_sentences(split: EncodedSplit) -> EncodedSplit:
     """Cuts the sentences of a split as an export does, and leaves their tags out."""
     bounds = zip(split.offsets, split.offsets[1:])
     starts = [np.arange(start, end, MAX_SENTENCE_TOKENS) for start, end in bounds]

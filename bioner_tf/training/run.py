@@ -35,6 +35,7 @@ from bioner_tf.training.evaluation import Decoder
 from bioner_tf.training.fitting import ScoreDevel, fit
 from bioner_tf.training.inputs import TrainingInputs, load_inputs
 from bioner_tf.training.learning_curve import draw_learning_curve
+from bioner_tf.training.temperature import fit_temperatures
 from bioner_tf.training.trained_run import TrainedRun, export_run, find_export
 
 
@@ -110,6 +111,8 @@ def _run(
             print("no learning curve: pip install 'bioner_tf[plot]' brings what draws it")
         with rewrite_files(directory.root, directory.all_predictions):
             report["scores"] = _final_scores(inputs, decoder, directory)
+        if config.data.train_on == "train":
+            report["temperatures"] = _fit_temperatures(inputs, tagger)
         run = TrainedRun(directory, config, inputs.vocabularies, tagger, report)
         # Reuse the version that this run already exported; never overwrite other weights.
         with lock_exports(directory.exports):
@@ -171,6 +174,11 @@ def _final_scores(
         corpus: {split: scores[split][corpus].to_json() for split in splits}
         for corpus in inputs.corpora
     }
+
+
+def _fit_temperatures(inputs: TrainingInputs, tagger: MultiTaskTagger) -> dict[str, float]:
+    devel = {name: corpus.splits["devel"].sentences for name, corpus in inputs.corpora.items()}
+    return fit_temperatures(tagger, inputs.vocabularies.tags, devel, inputs.forms)
 
 
 def format_parameters(parameters: Mapping[str, Any]) -> str:

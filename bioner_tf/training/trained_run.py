@@ -39,7 +39,7 @@ class TrainedRun:
         config: Its settings.
         vocabularies: Its vocabularies.
         tagger: Its networks.
-        report: The epoch of the weights, and the scores if they are known.
+        report: The epoch of the weights; scores and ``temperatures``, by corpus, if they are known.
         pruned_vocabulary: Where the files of its vocabularies are, if not in its directory.
     """
 
@@ -137,7 +137,7 @@ def export_run(
     Returns:
         The directory of the new version.
     """
-    encode, corpora = networks_to_serve(run.tagger, run.vocabularies.tags)
+    encode, corpora = networks_to_serve(run.tagger, run.vocabularies.tags, _temperatures(run))
     served = ServedTagger(
         encode=encode,
         corpora=corpora,
@@ -173,19 +173,28 @@ def _describe(run: TrainedRun, table_precision: str = "float32") -> dict[str, An
         "settings": settings,
         "epoch": run.report["epoch"],
         "scores": run.report.get("scores", {}),
+        "temperatures": _temperatures(run),
         "vocabularies": {s.part: len(s.vocabulary) for s in run.vocabularies.sources},
         "table_precision": table_precision,
     }
 
 
+def _temperatures(run: TrainedRun) -> dict[str, float]:
+    known = run.report.get("temperatures", {})
+    return {corpus: known.get(corpus, 1.0) for corpus in run.tagger.corpora}
+
+
 def networks_to_serve(
-    tagger: MultiTaskTagger, tags: Mapping[str, Sequence[str]]
+    tagger: MultiTaskTagger,
+    tags: Mapping[str, Sequence[str]],
+    temperatures: Mapping[str, float],
 ) -> tuple[Encode, list[ServedCorpus]]:
     """Splits a tagger's networks into the part that corpora share and one part per corpus.
 
     Args:
         tagger: The networks.
         tags: The tags of each corpus.
+        temperatures: What the potentials of each corpus's CRF are divided by.
 
     Returns:
         ``encode`` and ``corpora`` of a :class:`ServedTagger`.
@@ -195,7 +204,12 @@ def networks_to_serve(
         return tf.nest.flatten(tagger.trunk(inputs))
 
     def scorer(corpus: str) -> Score:
-        head, crf = tagger.heads[corpus], tagger.crfs[corpus]
-        return lambda features, lengths: crf.potentials(head((list(features), lengths)))
+        head, crf, temperature = tagger.heads[corpus], tagger.crfs[corpus], temperatures[corpus]
+
+        def score(features: Sequence[tf.Tensor], lengths: tf.Tensor) -> tf.Tensor:
+            potentials = crf.potentials(head((list(features), lengths)))
+            return potentials if temperature == 1.0 else potentials / temperature
+
+        return score
 
     return encode, [ServedCorpus(name, tags[name], scorer(name)) for name in tagger.corpora]

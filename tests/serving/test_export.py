@@ -197,7 +197,7 @@ def test_trained_taggers_export_small_and_exact(served_tagger, tmp_path, structu
     shape = (sources[0].num_ids, small_taggers.WORD_DIM)
     sources[0].table = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     trained = build_tagger(config, sources, tags_of, 1)
-    encode, corpora = networks_to_serve(trained, tags_of)
+    encode, corpora = networks_to_serve(trained, tags_of, dict.fromkeys(tags_of, 1.0))
     tagger = dataclasses.replace(served_tagger, encode=encode, corpora=corpora)
     saved_model = export_tagger(tagger, tmp_path)
 

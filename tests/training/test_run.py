@@ -125,7 +125,9 @@ def test_the_history_has_an_object_an_epoch(records, config):
 
 
 def test_the_report_has_its_form(report, config):
-    assert set(report) == {"structure", "parameters", "data", "epoch", "scores", "epochs"}
+    outcome = {"epoch", "scores", "temperatures", "epochs"}
+    assert set(report) == {"structure", "parameters", "data", *outcome}
+    assert set(report["temperatures"]) == set(CORPORA)
     assert report["structure"] == "cross_sharing"
     assert report["epochs"] == 3
     parameters = report["parameters"]
