@@ -8,7 +8,14 @@ import pytest
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "export/README.md"] + [
     f"docs/{name}.md"
-    for name in ("architecture", "experiments", "performance", "reliability", "training")
+    for name in (
+        "architecture",
+        "evaluation",
+        "experiments",
+        "performance",
+        "reliability",
+        "training",
+    )
 ]
 FOLDERS = "bioner_tf|tests|benchmarks|flags|export|docs"
 
