@@ -28,20 +28,19 @@ class Ended(NamedTuple):
 _COMMANDS = """
 import importlib, json, os, sys, traceback
 
-command = importlib.import_module(f"bioner_tf.cli.{sys.argv[1]}")
-importlib.import_module(sys.argv[2])
+needed, directory = sys.argv[1:]
+importlib.import_module(needed)
 
-directory = sys.argv[3]
-for number, arguments in enumerate(json.load(sys.stdin)):
+for number, (command, *arguments) in enumerate(json.load(sys.stdin)):
     child = os.fork()
     if child == 0:
         for descriptor, name in ((1, "out"), (2, "err")):
             path = os.path.join(directory, f"{number}.{name}")
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
-        sys.argv = [f"bioner-{sys.argv[1]}", *arguments]
+        sys.argv = [f"bioner-{command}", *arguments]
         code = 99
         try:
-            command.entry()
+            importlib.import_module(f"bioner_tf.cli.{command}").entry()
         except SystemExit as leaving:
             code = leaving.code
         except BaseException:
@@ -64,15 +63,26 @@ def run_commands(
         lines: The arguments of each run.
         directory: A directory for what they print; made.
     """
+    return run_lines(needed, [[command, *line] for line in lines], directory)
+
+
+def run_lines(needed: str, lines: Sequence[Sequence[object]], directory: Path) -> list[Ended]:
+    """Runs commands, each given by its module and its arguments; see ``run_commands``."""
     directory.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", _COMMANDS, command, needed, str(directory)],
+        [sys.executable, "-c", _COMMANDS, needed, str(directory)],
         input=json.dumps([[str(argument) for argument in line] for line in lines]),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
     return [
-        Ended(int(code), *((directory / f"{number}.{name}").read_text() for name in ("out", "err")))
+        Ended(
+            int(code),
+            *(
+                (directory / f"{number}.{name}").read_text(errors="replace")
+                for name in ("out", "err")
+            ),
+        )
         for number, code in enumerate(done.stdout.split())
     ]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bioner_tf.experiments.sweeps.plan import Cell
-from bioner_tf.files import PathLike
+from bioner_tf.files import PathLike, read_text
 from bioner_tf.runs.collection import Run
 
 # Seconds per 1,000 training tokens if there is no measured run: two cores of an AMD EPYC 9004,
@@ -44,9 +44,8 @@ def measure_corpus(data_dir: PathLike, corpus: str) -> CorpusSize | None:
         path = Path(data_dir) / corpus / f"{split}.tsv"
         if not path.is_file():
             return None
-        blocks = [
-            block for block in path.read_text(encoding="utf-8").split("\n\n") if block.strip()
-        ]
+        text = read_text(path).replace("\r\n", "\n")
+        blocks = [block for block in text.split("\n\n") if block.strip()]
         sentences[split] = len(blocks)
         tokens += sum(block.strip("\n").count("\n") + 1 for block in blocks)
     return CorpusSize(sentences, tokens / max(1, sum(sentences.values())))
