@@ -63,7 +63,12 @@ setup(
     # bioner_tf/data/flags is a link to flags/: a wheel holds copies of the flagfiles.
     package_data={
         "": ["templates/*"],
-        "bioner_tf": ["data/corpora.sha256", "data/demo/*.txt", "data/flags/*.flags"],
+        "bioner_tf": [
+            "data/corpora.sha256",
+            "data/demo/*.txt",
+            "data/flags/*.flags",
+            "data/bio5/**",
+        ],
     },
     install_requires=[
         "absl-py>=2.0",

@@ -27,6 +27,8 @@ ABBREVIATIONS = {
 STRUCTURES = tuple(ABBREVIATIONS)
 CRFS = ("static", "pairwise")
 DROPOUT_PLACES = ("char_input", "lstm_input", "lstm_output")
+# The place of the dropout that takes whole words, for ``TaggerBuilder.dropout``.
+WORD_DROPOUT = "word"
 PRECISIONS = ("float32", "bfloat16")
 TABLE_PRECISIONS = ("float32", "float16")
 RANDOM_WORD_DIM = 100
@@ -191,6 +193,12 @@ class ModelConfig:
         f"Where dropout applies: some of {', '.join(DROPOUT_PLACES)}.",
         default=DROPOUT_PLACES,
         choices=DROPOUT_PLACES,
+    )
+    word_dropout: float = _setting(
+        "Probability that training takes a word for the unknown word, so that new text's unknown "
+        "words are met in training; 0, as in the paper: never.",
+        default=0.0,
+        within=_RATE,
     )
 
     def __post_init__(self) -> None:

@@ -39,6 +39,7 @@ def every_setting_changed() -> RunConfig:
             precision="bfloat16",
             dropout_rate=0.25,
             dropout_places=("lstm_output",),
+            word_dropout=0.125,
         ),
         TrainingConfig(
             epochs=1,

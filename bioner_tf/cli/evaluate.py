@@ -22,12 +22,13 @@ from bioner_tf.experiments.reports.figures import can_draw
 from bioner_tf.experiments.reports.reliability import draw_reliability
 from bioner_tf.files import write_json_atomically
 from bioner_tf.scoring.calibration import Calibration
+from bioner_tf.tagging.bundled import find_bundled
 
 MODEL = flags.DEFINE_string(
     "model",
     None,
-    "A run directory, an export, or a file of predictions (as --predictions writes them).",
-    required=True,
+    "A run directory, an export, or a file of predictions (as --predictions writes them); by "
+    "default the tagger that comes with the package.",
 )
 CORPUS_FILE = flags.DEFINE_string("corpus_file", None, "A file of tokens and tags.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where --corpora are.")
@@ -113,10 +114,11 @@ def main(argv: list[str]) -> None:
             "--reliability_diagrams: expected matplotlib, which draws them; "
             "pip install 'bioner_tf[plot]' brings it"
         )
-    if not all(Path(model).is_file() for model in (MODEL.value, AGAINST.value) if model):
+    model = MODEL.value or str(find_bundled())
+    if not all(Path(path).is_file() for path in (model, AGAINST.value) if path):
         use_threads(CORES.value)
     evaluation = Evaluation(
-        model=MODEL.value,
+        model=model,
         corpus_file=CORPUS_FILE.value,
         data_dir=DATA_DIR.value,
         corpora=CORPORA.value,

@@ -20,8 +20,8 @@ from bioner_tf.serving.rules import OVERLAPS, describe_overlaps
 _MODEL = flags.DEFINE_string(
     "model",
     None,
-    "An exported tagger, a directory of its versions (the newest is used) or a run directory.",
-    required=True,
+    "An exported tagger, a directory of its versions (the newest is used) or a run directory; by "
+    "default bio5, which finds genes, diseases, chemicals, species and cells.",
 )
 _INPUT = flags.DEFINE_string("input", "-", "The file to read; - is standard input.")
 _OUTPUT = flags.DEFINE_string(

@@ -64,6 +64,39 @@ def _random_bytes(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:size], shape)
 
 
+class WordEmbedding(keras.layers.Embedding):
+    """A table of word vectors; in training some words are taken for the unknown word.
+
+    So the unknown word gets a vector, and the rest of the network learns to do without a word.
+
+    Args:
+        rows: Rows of the table: padding, the unknown word, then the words.
+        dim: Width of a vector.
+        unknown_id: The row of the unknown word.
+        dropout: Decides which tokens lose their word; None: no word is lost.
+        kwargs: As for ``keras.layers.Embedding``.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        dim: int,
+        unknown_id: int,
+        dropout: keras.layers.Layer | None = None,
+        **kwargs,
+    ):
+        super().__init__(rows, dim, **kwargs)
+        self._unknown_id = unknown_id
+        self._word_dropout = dropout
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Looks up the words, int32 (batch, time), 0 for padding; returns (batch, time, dim)."""
+        if self._word_dropout is not None:
+            kept = self._word_dropout(tf.ones(tf.shape(inputs)), training=training) > 0
+            inputs = tf.where(kept | (inputs == 0), inputs, self._unknown_id)
+        return super().call(inputs)
+
+
 class CharCNN(keras.layers.Layer):
     """A word's vector from its characters: convolution, maximum over the positions, tanh.
 

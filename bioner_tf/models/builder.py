@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from bioner_tf.config import ModelConfig
+from bioner_tf.config import WORD_DROPOUT, ModelConfig
 from bioner_tf.layers.bilstm import BiLSTM, ParallelBiLSTMs, ToSentences
 from bioner_tf.layers.crf import CRF, build_crf
 from bioner_tf.layers.features import SeededDropout
@@ -215,8 +215,10 @@ class TaggerBuilder:
         )
 
     def dropout(self, place: str) -> keras.layers.Layer:
-        """Makes the dropout layer for a place, one of ``config.DROPOUT_PLACES``."""
-        rate = self._config.dropout_rate if place in self._config.dropout_places else 0.0
+        """Makes the dropout layer for one of ``config.DROPOUT_PLACES``, or ``WORD_DROPOUT``."""
+        config = self._config
+        rate = config.dropout_rate if place in config.dropout_places else 0.0
+        rate = config.word_dropout if place == WORD_DROPOUT else rate
         self._dropouts += 1
         return SeededDropout(rate, (self._seed, self._dropouts), self._updates)
 

@@ -28,7 +28,7 @@ TAG_IDS = "tag_ids"  # added to the network's inputs in a training batch
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = Mapping[str, tf.Tensor]
-# Makes the dropout layer for a place, one of ``config.DROPOUT_PLACES``.
+# Makes the dropout layer for one of ``config.DROPOUT_PLACES``, or ``config.WORD_DROPOUT``.
 MakeDropout = Callable[[str], keras.layers.Layer]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from bioner_tf.config import RANDOM_WORD_DIM, ModelConfig, RunConfig
+from bioner_tf.config import RANDOM_WORD_DIM, WORD_DROPOUT, ModelConfig, RunConfig
 from bioner_tf.corpora.corpus import Sentence
 from bioner_tf.corpora.vocabulary import (
     FIRST_ID,
@@ -24,6 +24,7 @@ from bioner_tf.corpora.vocabulary import (
     normalise_word,
 )
 from bioner_tf.files import PathLike
+from bioner_tf.layers.features import WordEmbedding
 from bioner_tf.sources.base import Arrays, GraphEncoder, MakeDropout, Source, Tensors, line_table
 from bioner_tf.vectors.files import load_vectors
 from bioner_tf.vectors.table import Coverage, build_embedding_table
@@ -114,8 +115,10 @@ class WordSource(Source):
         return _GraphEncoder(directory)
 
     def build_layer(self, make_dropout: MakeDropout) -> keras.layers.Layer:
-        return keras.layers.Embedding(
+        return WordEmbedding(
             *self.table.shape,
+            UNKNOWN_ID,
+            make_dropout(WORD_DROPOUT) if self.config.word_dropout else None,
             embeddings_initializer=lambda shape, dtype: tf.constant(self.table, dtype),
             name=self.part,
         )

@@ -3,7 +3,7 @@
 ::
 
     nlp = spacy.blank("en")
-    nlp.add_pipe("bioner_tf", config={"model": "runs/genes"})
+    nlp.add_pipe("bioner_tf")  # or a tagger of your own: config={"model": "runs/genes"}
     for entity in nlp("Mutations of BRCA1 cause breast cancer.").ents:
         print(entity.text, entity.label_, entity._.bioner_score)
 
@@ -11,12 +11,16 @@ spaCy finds the component by the package's entry point; no import is needed.
 """
 
 import functools
+import os
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import minibatch
+
+# Else TensorFlow prints lines about CUDA and oneDNN that a user cannot act on.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from bioner_tf.tagging.tagger import Entity, Tagger
 
@@ -28,6 +32,7 @@ _SCORE = "bioner_score"
     "bioner_tf",
     assigns=["doc.ents", "token.ent_iob", "token.ent_type", f"span._.{_SCORE}"],
     default_config={
+        "model": None,
         "corpus": None,
         "type_map": [],
         "min_score": None,
@@ -38,7 +43,7 @@ _SCORE = "bioner_score"
 def make_component(
     nlp: Language,
     name: str,
-    model: str,
+    model: Optional[str],
     corpus: Optional[str],
     type_map: list[str],
     min_score: Optional[float],
@@ -58,7 +63,8 @@ class BionerComponent:
     components are kept if they do not overlap with the tagger's.
 
     Args:
-        model: An export, a directory of its versions or a run directory.
+        model: An export, a directory of its versions or a run directory; by default the tagger that
+            comes with the package.
         corpus: Only the entities of this corpus; by default the answer that the export was made
             for, the entities of all corpora.
         type_map: ``TYPE=NAME`` or ``CORPUS:TYPE=NAME``: another name of a type; an empty one drops
@@ -75,7 +81,7 @@ class BionerComponent:
 
     def __init__(
         self,
-        model: str,
+        model: Optional[str] = None,
         corpus: Optional[str] = None,
         type_map: Iterable[str] = (),
         min_score: Optional[float] = None,

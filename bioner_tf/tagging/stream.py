@@ -20,7 +20,7 @@ STANDARD_STREAM = "-"
 
 
 def tag_file(
-    model: str,
+    model: str | None = None,
     input_path: str = STANDARD_STREAM,
     output_path: str = STANDARD_STREAM,
     *,
@@ -36,7 +36,8 @@ def tag_file(
     """Tags the texts of a file, or of standard input, and shows the progress on a terminal.
 
     Args:
-        model: An export, a directory of its versions or a run directory.
+        model: An export, a directory of its versions or a run directory; by default the tagger that
+            comes with the package.
         input_path: The file to read; ``"-"`` is standard input.
         output_path: The file to write; it appears only when it is complete. ``"-"`` is standard
             output.

@@ -19,6 +19,7 @@ from bioner_tf.serving.metadata import METADATA_PATH, check_files, read_metadata
 from bioner_tf.serving.rules import MergeRules
 from bioner_tf.serving.versions import find_saved_model
 from bioner_tf.tagging.answers import read_entities
+from bioner_tf.tagging.bundled import find_bundled
 
 # The most that one call of the graph gets, padding included, unless a single text or sentence is
 # larger. The limits bound the size of the outputs, which are as wide as the widest row.
@@ -46,8 +47,8 @@ class Tagger:
             exported to serve all of them.
     """
 
-    def __init__(self, path: PathLike):
-        self.path = find_saved_model(path)
+    def __init__(self, path: PathLike | None = None):
+        self.path = find_saved_model(find_bundled() if path is None else path)
         self.metadata = read_metadata(self.path)
         check_files(self.path, self.metadata)
         try:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bioner_tf.corpora.vocabulary import UNKNOWN_ID
 from bioner_tf.layers.bilstm import ParallelBiLSTMs
 from bioner_tf.layers.recurrence import arrange_steps
 from tests.helpers.small_taggers import (
@@ -256,3 +257,21 @@ def test_dropout_is_applied_in_the_given_place(place: str) -> None:
         none.networks["a"](batch, training=True)["emissions"],
         none.networks["a"](batch, training=False)["emissions"],
     )
+
+
+def test_word_dropout_takes_whole_words_and_only_in_training():
+    tagger = make_tagger("single_task", ["a"], word_dropout=0.5, dropout_places=())
+    [table] = tagger.parts["word_embedding"]
+    ids = tf.constant([[3, 4, 5, 6] * 50, [7, 0, 0, 0] * 50])
+    rows = table.embeddings.numpy()
+    np.testing.assert_array_equal(table(ids), rows[ids.numpy()])
+    dropped = table(ids, training=True).numpy()
+    unknown = (dropped == rows[UNKNOWN_ID]).all(-1)
+    np.testing.assert_array_equal(
+        dropped, np.where(unknown[..., None], rows[UNKNOWN_ID], rows[ids])
+    )
+    assert not unknown[ids == 0].any()
+    assert 0.35 < unknown[ids != 0].mean() < 0.65
+    tagger.updates.assign_add(1)
+    again = (table(ids, training=True).numpy() == rows[UNKNOWN_ID]).all(-1)
+    assert (again != unknown).any()
