@@ -174,6 +174,7 @@ def test_demo_writes_its_corpora(tmp_path):
     done = run_python(DEMO, f"--data_dir={tmp_path}/demo")
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
+        "abstract.txt",
         "demo-diseases",
         "demo-genes",
         "example.txt",
