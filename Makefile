@@ -15,7 +15,7 @@ RIGHT_VERSION := import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 
 .PHONY: help run test test-slow bench chaos bio5 lint clean
 
 help:
-	@echo 'make run        train a small tagger on the demo corpora and tag a text with it'
+	@echo 'make run        tag an abstract with the bundled tagger; train a small tagger and tag a text with it'
 	@echo 'make test       check format, lint and types, then run the tests'
 	@echo 'make test-slow  run the tests that need minutes'
 	@echo 'make bench      measure speed and growth (minutes); the tables go into docs/performance.md'
@@ -27,6 +27,8 @@ help:
 run: $(INSTALLED)
 	@echo '== Writing the demo corpora to demo/'
 	$(BIN)/bioner-demo --data_dir=demo
+	@echo '== Tagging demo/abstract.txt with the bundled tagger'
+	$(BIN)/bioner-tag --input=demo/abstract.txt --output_format=highlight
 	@echo '== Training a cross-sharing tagger on them, in runs/demo/'
 	rm -rf runs/demo
 	$(BIN)/bioner-train --flagfile=flags/demo.flags
