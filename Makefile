@@ -47,6 +47,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/limits.py
 	$(BIN)/python benchmarks/speed/training_step.py
 	$(BIN)/python benchmarks/speed/tagging.py
+	$(BIN)/python benchmarks/speed/all_types.py
 	$(BIN)/python benchmarks/speed/growth.py
 	$(BIN)/python benchmarks/report.py
 

@@ -7,9 +7,9 @@ Exports a tagger of the paper's sizes with random weights; the texts are generat
 each. Every contender takes strings and returns entities with scores. First the contenders, each in
 its own process, take turns with 1, 16 and 128 texts a call:
 
-    signature            the export's serving_default, called from Python; TensorFlow's threads
+    signature            the export's tag_text_main, called from Python; TensorFlow's threads
     signature_threads    the same with the threads that bioner_tf's commands set
-    load                 bioner_tf.load(...).tag_texts with the same threads
+    load                 bioner_tf.load(...).tag_texts for the main corpus, with the same threads
     stock_keras          a tagger of Keras's layers and tensorflow-addons' CRF
     pytorch              a tagger in PyTorch (pip install '.[bench]'), packed sequences
     pytorch_padded       the same without packing, though its backward LSTMs then start in padding

@@ -224,58 +224,156 @@ def sequence_score(potentials: tf.Tensor, tags: tf.Tensor, lengths: tf.Tensor) -
     return tf.reduce_sum(_along_path(potentials, tags, lengths), axis=1)
 
 
+def decode(potentials: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The best tags and what their probabilities are made of, in two loops over time for all.
+
+    The loops keep the batch in the last axis: operations on a few tags each are slow otherwise.
+
+    Args:
+        potentials: float (batch, time, num_tags, num_tags).
+        lengths: int32 (batch,), at least 1.
+
+    Returns:
+        A triple of
+
+        - tags: int32 (batch, time), as :func:`viterbi` gives them.
+        - marginals: float (batch, time, num_tags), as :func:`token_marginals` gives them.
+        - following: float (batch, time, num_tags): the log weight of what follows a tag, but for a
+          constant at each token. Meaningless at padding.
+    """
+    # (time, from, to, batch)
+    steps = tf.transpose(_staying_at_padding(potentials, lengths), [1, 2, 3, 0])
+    time, batch = tf.shape(steps)[0], tf.shape(steps)[3]
+    step_at = _steps_array(potentials.dtype, time).unstack(steps)
+
+    def step_forward(
+        t: tf.Tensor,
+        best: tf.Tensor,
+        weights: tf.Tensor,
+        all_best: tf.TensorArray,
+        all_weights: tf.TensorArray,
+    ) -> tuple[tf.Tensor, ...]:
+        scores = step_at.read(t)
+        best = _below_its_maximum(tf.reduce_max(scores + best[:, tf.newaxis], axis=0), axis=0)
+        weights = _log_sum_exp(scores + weights[:, tf.newaxis], axis=0)
+        weights = _below_its_maximum(weights, axis=0)
+        return t + 1, best, weights, all_best.write(t, best), all_weights.write(t, weights)
+
+    first = _below_its_maximum(steps[0, 0], axis=0)  # (num_tags, batch)
+    _, best, _, all_best, preceding = tf.while_loop(
+        lambda t, *_: t < time,
+        step_forward,
+        (
+            1,
+            first,
+            first,
+            _steps_array(potentials.dtype, time).write(0, first),
+            _steps_array(potentials.dtype, time).write(0, first),
+        ),
+    )
+    # (time - 1, to, batch): the best tag before each.
+    pointers = tf.argmax(
+        steps[1:] + all_best.stack()[:-1, :, tf.newaxis], axis=1, output_type=tf.int32
+    )
+    pointers_at = _steps_array(tf.int32, time - 1).unstack(pointers)
+    rows = tf.range(batch)
+
+    def step_back(
+        t: tf.Tensor,
+        tag: tf.Tensor,
+        weights: tf.Tensor,
+        path: tf.TensorArray,
+        all_weights: tf.TensorArray,
+    ) -> tuple[tf.Tensor, ...]:
+        tag = tf.gather_nd(pointers_at.read(t - 1), tf.stack([tag, rows], axis=1))
+        weights = _log_sum_exp(step_at.read(t) + weights, axis=1)
+        weights = _below_its_maximum(weights, axis=0)
+        return t - 1, tag, weights, path.write(t - 1, tag), all_weights.write(t - 1, weights)
+
+    last_tag = tf.argmax(best, axis=0, output_type=tf.int32)  # (batch,)
+    # What follows a sentence's last token has weight one, log 0; it stays so through the padding.
+    nothing = tf.zeros_like(best)
+    *_, path, following = tf.while_loop(
+        lambda t, *_: t > 0,
+        step_back,
+        (
+            time - 1,
+            last_tag,
+            nothing,
+            _steps_array(tf.int32, time).write(time - 1, last_tag),
+            _steps_array(potentials.dtype, time).write(time - 1, nothing),
+        ),
+    )
+    is_token = tf.sequence_mask(lengths, time)
+    following = tf.transpose(following.stack(), [2, 0, 1])
+    marginals = tf.nn.softmax(tf.transpose(preceding.stack(), [2, 0, 1]) + following)
+    return (
+        tf.where(is_token, tf.transpose(path.stack()), 0),
+        tf.where(is_token[:, :, tf.newaxis], marginals, tf.zeros_like(marginals)),
+        following,
+    )
+
+
 def entity_scores(
-    chain: tf.Tensor,
+    potentials: tf.Tensor,
     marginals: tf.Tensor,
+    following: tf.Tensor,
     tags: tf.Tensor,
     lengths: tf.Tensor,
     begins_entity: tf.Tensor,
     continues_entity: tf.Tensor,
 ) -> tf.Tensor:
-    """The probability that exactly this span is an entity of this type, for each decoded entity.
+    """The probability of each decoded entity: that exactly this span is one, with this type.
 
-    An entity is a tag that begins it and the tags that continue it; it ends where the next tag does
-    not continue it. A legal span has exactly one tag path. Its probability is the probability of
-    the first tag, times the conditional probabilities along the path, times the probability that
-    the next tag does not continue the entity (one at the end of the sentence).
+    An entity is a tag that begins one and the tags that continue it; it is *exactly* this span if
+    the tag behind it does not continue it. A legal span has one tag path, so its probability is
+    that of the first tag, times the conditional probabilities along the path, times the
+    probability that what follows does not continue it (one at the end of the sentence).
 
     Args:
-        chain: float (batch, time, num_tags, num_tags), from :func:`normalise` on restricted
-            potentials.
-        marginals: float (batch, time, num_tags), from :func:`token_marginals` on ``chain``.
-        tags: int32 (batch, time), a legal tag sequence for each row, as :func:`viterbi` returns.
+        potentials: float (batch, time, num_tags, num_tags), restricted.
+        marginals: float (batch, time, num_tags), from :func:`decode`.
+        following: float (batch, time, num_tags), from :func:`decode`.
+        tags: int32 (batch, time), a legal tag sequence a row, such as :func:`decode` returns.
         lengths: int32 (batch,), at least 1.
-        begins_entity: bool (num_tags,), true for ``B-`` and ``S-`` tags.
-        continues_entity: bool (num_tags,), true for ``I-`` and ``E-`` tags.
+        begins_entity: bool (num_tags,) or (batch, num_tags), true for ``B-`` and ``S-`` tags.
+        continues_entity: the same, true for ``I-`` and ``E-`` tags.
 
     Returns:
         float (batch, time): probability in [0, 1] at the first token of each entity, 0 elsewhere.
     """
-    shape = tf.shape(tags)
-    is_token = tf.sequence_mask(lengths, shape[1])
-    begins = tf.gather(begins_entity, tags) & is_token  # (batch, time)
-    continues = tf.gather(continues_entity, tags) & is_token
+    batch, time, num_tags = tf.unstack(tf.shape(marginals))
+    begins_entity, continues_entity = (
+        tf.broadcast_to(table, (batch, num_tags)) for table in (begins_entity, continues_entity)
+    )
+    is_token = tf.sequence_mask(lengths, time)
+    begins = tf.gather(begins_entity, tags, batch_dims=1) & is_token  # (batch, time)
+    continues = tf.gather(continues_entity, tags, batch_dims=1) & is_token
 
     first = tf.math.log(tf.gather(marginals, tags, axis=2, batch_dims=2))
-    inside = _along_path(chain, tags, lengths)
+    # (batch, time, num_tags): log-probability of each tag after the tag that stands before it.
+    previous = tf.concat([tf.zeros_like(tags[:, :1]), tags[:, :-1]], axis=1)
+    after = tf.gather(potentials, previous, axis=2, batch_dims=2) + following
+    after = tf.nn.log_softmax(after)
+    inside = tf.gather(after, tags, axis=2, batch_dims=2)
     log_terms = tf.where(begins, first, tf.where(continues, inside, tf.zeros_like(inside)))
 
-    # (batch, time, num_tags): for each tag, probability that the next one continues no entity.
-    stopping = tf.where(continues_entity, tf.zeros_like(chain[:, 1:]), tf.exp(chain[:, 1:]))
-    stop = tf.gather(tf.reduce_sum(stopping, axis=-1), tags[:, :-1], axis=2, batch_dims=2)
-    stop = tf.concat([stop, tf.ones_like(first[:, :1])], axis=1)  # (batch, time)
+    # (batch, time): probability that the next tag continues nothing.
+    stopping = tf.where(continues_entity[:, tf.newaxis], tf.zeros_like(after), tf.exp(after))
+    stop = tf.reduce_sum(stopping, axis=-1)
+    stop = tf.concat([stop[:, 1:], tf.ones_like(stop[:, :1])], axis=1)
     next_continues = tf.concat([continues[:, 1:], tf.zeros_like(continues[:, :1])], axis=1)
-    is_last = tf.range(shape[1])[tf.newaxis] == lengths[:, tf.newaxis] - 1
+    is_last = tf.range(time)[tf.newaxis] == lengths[:, tf.newaxis] - 1
     stops_here = (begins | continues) & ~next_continues & ~is_last
     log_terms += tf.where(stops_here, tf.math.log(stop), tf.zeros_like(stop))
 
-    # Sum from each entity's first token to the next entity's; terms outside of entities are 0.
+    # An entity is the terms from its first token up to the next entity's, which are 0 outside.
     begins_flat = tf.reshape(begins, [-1])
     entities = tf.cumsum(tf.cast(begins_flat, tf.int32))  # (batch * time,), from 1
     sums = tf.math.segment_sum(tf.reshape(log_terms, [-1]), entities)
-    # Rounding may give slightly more than one.
-    scores = tf.minimum(tf.exp(tf.gather(sums, entities)), tf.ones([], chain.dtype))
-    return tf.reshape(tf.where(begins_flat, scores, tf.zeros_like(scores)), shape)
+    # Rounding may give a little more than one.
+    scores = tf.minimum(tf.exp(tf.gather(sums, entities)), tf.ones([], marginals.dtype))
+    return tf.reshape(tf.where(begins_flat, scores, tf.zeros_like(scores)), (batch, time))
 
 
 def _along_path(potentials: tf.Tensor, tags: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -295,15 +393,15 @@ def _staying_at_padding(potentials: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     return tf.where(is_token[:, :, tf.newaxis, tf.newaxis], potentials, staying)
 
 
-def _log_sum_exp(scores: tf.Tensor) -> tf.Tensor:
-    """Computes log(sum(exp)) over the last axis; TensorFlow's also handles infinite numbers."""
-    maximum = tf.reduce_max(scores, axis=-1)
-    sums = tf.reduce_sum(tf.exp(scores - maximum[..., tf.newaxis]), axis=-1)
-    return tf.math.log(sums) + maximum
+def _log_sum_exp(scores: tf.Tensor, axis: int = -1) -> tf.Tensor:
+    """Computes log(sum(exp)) over an axis; unlike TensorFlow's, for finite numbers only."""
+    maximum = tf.reduce_max(scores, axis=axis, keepdims=True)
+    sums = tf.reduce_sum(tf.exp(scores - maximum), axis=axis)
+    return tf.math.log(sums) + tf.squeeze(maximum, axis=axis)
 
 
-def _below_its_maximum(scores: tf.Tensor) -> tf.Tensor:
-    return scores - tf.reduce_max(scores, axis=-1, keepdims=True)
+def _below_its_maximum(scores: tf.Tensor, axis: int = -1) -> tf.Tensor:
+    return scores - tf.reduce_max(scores, axis=axis, keepdims=True)
 
 
 def _time_major(tensor: tf.Tensor) -> tf.Tensor:

@@ -14,7 +14,7 @@ From a Keras network to the saved graph::
     TaggerGraph (tf.Module)        owns the packed weights and the vocabulary look-up tables
           |
     signatures (tf.function)       text -> tokens -> chunks -> encode -> score -> decode -> entities
-          |
+          |                        of each corpus -> merging (tag_text_all)
     tf.saved_model.save            + metadata, model card, warm-up requests (export_tagger)
 
 Keras objects in a ``tf.Module`` would save megabytes of graph for every layer and call variant, and

@@ -47,7 +47,7 @@ from bioner_tf.files import PathLike
 from bioner_tf.serving.merging import Candidates, in_order, merge
 from bioner_tf.serving.packing import PackedWeights, TracedFunction
 from bioner_tf.serving.rules import MergeRules
-from bioner_tf.serving.steps import FoundTags, Outputs, SharedSteps, TagTables
+from bioner_tf.serving.steps import FoundTags, LegalTags, Outputs, SharedSteps
 from bioner_tf.sources.base import LENGTHS, Source, network_specs
 from bioner_tf.text.sentences import MAX_SENTENCE_TOKENS
 
@@ -56,6 +56,8 @@ TAG_TEXT_ALL, TAG_TEXT_CANDIDATES = "tag_text_all", "tag_text_candidates"
 # No corpus's signature ends like these.
 _RESERVED = ("all", "candidates")
 
+# Corpora whose numbers of tags differ by less are decoded together.
+_SIMILAR_TAGS = 8
 _NO_NEW_NAMES = TypeMap()
 _ENTITY_OUTPUTS = (
     "entity_count",
@@ -222,16 +224,6 @@ class _Tagger:
         self._steps = steps
         self._encode = encode
         self._members = members
-        self._tables = [
-            TagTables(
-                legal_starts=tag_tables.legal_starts(member.tags),
-                legal_transitions=tag_tables.legal_transitions(member.tags),
-                legal_ends=tag_tables.legal_ends(member.tags),
-                begins_entity=tag_tables.begins_entity(member.tags),
-                continues_entity=tag_tables.continues_entity(member.tags),
-            )
-            for member in members
-        ]
         self._tag = tf.function(
             self._tag_forms,
             input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.bool)],
@@ -250,9 +242,10 @@ class _Tagger:
             type_map: New names of the types.
             outputs: The names of the outputs.
         """
+        all_tags = [tag for member in self._members for tag in member.tags]
         tags = FoundTags(
-            begins_entity=np.concatenate([tables.begins_entity for tables in self._tables]),
-            continues_entity=np.concatenate([tables.continues_entity for tables in self._tables]),
+            begins_entity=tag_tables.begins_entity(all_tags),
+            continues_entity=tag_tables.continues_entity(all_tags),
             types=[
                 entity_type and type_map.rename(member.name, entity_type)
                 for member in self._members
@@ -315,11 +308,7 @@ class _Tagger:
             chunk = self._steps.take_chunk(sentences, first)
             lengths = chunk.inputs[LENGTHS]
             features = tuple(self._encode(chunk.inputs))
-            decoded = [
-                self._steps.decode(member.score(features, lengths), lengths, chunk.cells, tables)
-                for member, tables in zip(self._members, self._tables)
-            ]
-            tag_ids, *scores = (tf.stack(values, axis=1) for values in zip(*decoded))
+            tag_ids, *scores = self._decode(features, lengths, chunk.cells)
             written = (
                 column.write(number, values)
                 for column, values in zip(columns, (chunk.places, tag_ids + first_ids, *scores))
@@ -340,3 +329,47 @@ class _Tagger:
         places, *values = (column.concat() for column in columns)
         shape = (tf.size(forms, out_type=tf.int64), len(self._members))
         return tuple(tf.scatter_nd(places[:, tf.newaxis], column, shape) for column in values)
+
+    def _decode(
+        self, features: Sequence[tf.Tensor], lengths: tf.Tensor, cells: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        """Finds the best tags of all members; see ``SharedSteps``.
+
+        Corpora with about as many tags are decoded together: the loops over time then cost hardly
+        more than those of one corpus.
+        """
+        groups: dict[int, list[int]] = {}
+        for number, member in enumerate(self._members):
+            groups.setdefault(len(member.tags) // _SIMILAR_TAGS, []).append(number)
+        decoded = []
+        for numbers in groups.values():
+            members = [self._members[number] for number in numbers]
+            num_tags = max(len(member.tags) for member in members)
+            potentials = [
+                self._steps.restrict(
+                    member.score(features, lengths), lengths, _legal_tags(member.tags), num_tags
+                )
+                for member in members
+            ]
+            tables = (
+                np.stack([_widened(table(member.tags), num_tags) for member in members])
+                for table in (tag_tables.begins_entity, tag_tables.continues_entity)
+            )
+            decoded.append(
+                self._steps.decode(tf.concat(potentials, axis=0), lengths, cells, *tables)
+            )
+        # The columns in the order of the members again.
+        order = np.argsort([number for numbers in groups.values() for number in numbers])
+        return tuple(tf.gather(tf.concat(values, 1), order, axis=1) for values in zip(*decoded))
+
+
+def _legal_tags(tags: Sequence[str]) -> LegalTags:
+    return LegalTags(
+        tag_tables.legal_starts(tags),
+        tag_tables.legal_transitions(tags),
+        tag_tables.legal_ends(tags),
+    )
+
+
+def _widened(table: np.ndarray, num_tags: int) -> np.ndarray:
+    return np.pad(table, (0, num_tags - len(table)))

@@ -19,23 +19,19 @@ _CHUNK_TOKENS = 4096
 Outputs = Mapping[str, tf.Tensor]
 
 
-class TagTables(NamedTuple):
-    """The tables of ``corpora.tags`` for one corpus, as tensors."""
+class LegalTags(NamedTuple):
+    """The tables of ``corpora.tags`` that say which tag sequences are legal, of one corpus."""
 
-    legal_starts: tf.Tensor
-    legal_transitions: tf.Tensor
-    legal_ends: tf.Tensor
-    begins_entity: tf.Tensor
-    continues_entity: tf.Tensor
+    starts: tf.Tensor
+    transitions: tf.Tensor
+    ends: tf.Tensor
 
 
 # Any number of tags, so that one trace works for all corpora.
-_TAG_TABLES_SPEC = TagTables(
-    legal_starts=tf.TensorSpec([None], tf.bool),
-    legal_transitions=tf.TensorSpec([None, None], tf.bool),
-    legal_ends=tf.TensorSpec([None], tf.bool),
-    begins_entity=tf.TensorSpec([None], tf.bool),
-    continues_entity=tf.TensorSpec([None], tf.bool),
+_LEGAL_TAGS_SPEC = LegalTags(
+    starts=tf.TensorSpec([None], tf.bool),
+    transitions=tf.TensorSpec([None, None], tf.bool),
+    ends=tf.TensorSpec([None], tf.bool),
 )
 
 
@@ -108,13 +104,25 @@ class SharedSteps:
         self.split = tf.function(self._split)
         self.arrange = tf.function(self._arrange)
         self.take_chunk = tf.function(self._take_chunk)
+        potentials_spec = tf.TensorSpec([None, None, None, None], tf.float32)
+        lengths_spec = tf.TensorSpec([None], tf.int32)
+        self.restrict = tf.function(
+            self._restrict,
+            input_signature=[
+                potentials_spec,
+                lengths_spec,
+                _LEGAL_TAGS_SPEC,
+                tf.TensorSpec([], tf.int32),
+            ],
+        )
         self.decode = tf.function(
             self._decode,
             input_signature=[
-                tf.TensorSpec([None, None, None, None], tf.float32),
-                tf.TensorSpec([None], tf.int32),
+                potentials_spec,
+                lengths_spec,
                 tf.TensorSpec([None, 2], tf.int64),
-                _TAG_TABLES_SPEC,
+                tf.TensorSpec([None, None], tf.bool),
+                tf.TensorSpec([None, None], tf.bool),
             ],
         )
         self.find = tf.function(
@@ -172,31 +180,57 @@ class SharedSteps:
             inputs.update(source(forms, form_ids))
         return Chunk(places, cells, inputs)
 
+    def _restrict(
+        self, potentials: tf.Tensor, lengths: tf.Tensor, legal: LegalTags, num_tags: tf.Tensor
+    ) -> tf.Tensor:
+        """Rules out illegal tag sequences, and adds tags that are never used up to ``num_tags``."""
+        restricted = decoding.restrict(potentials, *legal, lengths)
+        missing = num_tags - tf.shape(potentials)[-1]
+        paddings = [[0, 0], [0, 0], [0, missing], [0, missing]]
+        return tf.pad(restricted, paddings, constant_values=decoding.FORBIDDEN)
+
     def _decode(
-        self, potentials: tf.Tensor, lengths: tf.Tensor, cells: tf.Tensor, tables: TagTables
+        self,
+        potentials: tf.Tensor,
+        lengths: tf.Tensor,
+        cells: tf.Tensor,
+        begins_entity: tf.Tensor,
+        continues_entity: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Finds the best legal tags.
+        """Finds the best legal tags, of several corpora at once.
+
+        Args:
+            potentials: float32 (corpora * batch, time, num_tags, num_tags), restricted, those of
+                the first corpus first.
+            lengths: int32 (batch,).
+            cells: int64 (tokens, 2), row and column of each token.
+            begins_entity: bool (corpora, num_tags), the tags that begin an entity.
+            continues_entity: bool (corpora, num_tags), the tags that continue one.
 
         Returns:
             For each token its tag id, int32; the probability of this tag, float32; and the
-            probability of the entity that starts there, float32, 0 if none does. Each (tokens,),
-            in the order of ``cells``.
+            probability of the entity that starts there, float32, 0 if none does. Each
+            (tokens, corpora), in the order of ``cells``.
         """
-        potentials = decoding.restrict(
-            potentials,
-            tables.legal_starts,
-            tables.legal_transitions,
-            tables.legal_ends,
-            lengths,
-        )
-        tag_ids = decoding.viterbi(potentials, lengths)
-        chain, _ = decoding.normalise(potentials, lengths)
-        marginals = decoding.token_marginals(chain, lengths)
+        batch, corpora = tf.size(lengths), tf.shape(begins_entity)[0]
+        lengths = tf.tile(lengths, [corpora])
+        tag_ids, marginals, following = decoding.decode(potentials, lengths)
         tag_scores = tf.gather(marginals, tag_ids, axis=2, batch_dims=2)
         entity_scores = decoding.entity_scores(
-            chain, marginals, tag_ids, lengths, tables.begins_entity, tables.continues_entity
+            potentials,
+            marginals,
+            following,
+            tag_ids,
+            lengths,
+            tf.repeat(begins_entity, batch, axis=0),
+            tf.repeat(continues_entity, batch, axis=0),
         )
-        return tuple(tf.gather_nd(grid, cells) for grid in (tag_ids, tag_scores, entity_scores))
+
+        def at_cells(grid: tf.Tensor) -> tf.Tensor:
+            grid = tf.reshape(grid, (corpora, batch, -1))
+            return tf.gather_nd(tf.transpose(grid, [1, 2, 0]), cells)
+
+        return at_cells(tag_ids), at_cells(tag_scores), at_cells(entity_scores)
 
     def _find(
         self,

@@ -73,9 +73,12 @@ def test_unrestricted_crf_equals_enumeration(num_tags, lengths, call):
             decoding.viterbi(potentials, lengths),
             log_z,
             decoding.token_marginals(chain, lengths),
+            *decoding.decode(potentials, lengths)[:2],
         )
 
-    paths, log_z, marginals = call(everything, tensor, lengths_tensor)
+    paths, log_z, marginals, *decoded = call(everything, tensor, lengths_tensor)
+    np.testing.assert_array_equal(decoded[0], paths)
+    np.testing.assert_allclose(decoded[1], marginals, atol=1e-10)
     for row, length in enumerate(lengths):
         expected = reference.enumerate_sequences(potentials[row, :length])
         assert paths[row, :length].numpy().tolist() == reference.best_sequence(expected)
@@ -96,9 +99,12 @@ def test_restricted_crf_equals_enumeration(name, seed):
     chain, log_z = decoding.normalise(tensor, tf.constant(lengths))
     paths = decoding.viterbi(tensor, tf.constant(lengths))
     marginals = decoding.token_marginals(chain, tf.constant(lengths))
+    decoded = decoding.decode(tensor, tf.constant(lengths))
+    np.testing.assert_array_equal(decoded[0], paths)
+    np.testing.assert_allclose(decoded[1], marginals, atol=1e-10)
     scores = decoding.entity_scores(
-        chain,
-        marginals,
+        tensor,
+        *decoded[1:],
         paths,
         tf.constant(lengths),
         tags.begins_entity(tag_names),
@@ -131,10 +137,10 @@ def test_the_entities_of_every_legal_path_are_scored(name):
     expected = reference.enumerate_sequences(potentials[0], legal)
     paths = expected.sequences
     lengths = tf.fill([len(paths)], time)
-    chain, _ = decoding.normalise(tf.repeat(tensor, len(paths), axis=0), lengths)
+    tensor = tf.repeat(tensor, len(paths), axis=0)
     scores = decoding.entity_scores(
-        chain,
-        decoding.token_marginals(chain, lengths),
+        tensor,
+        *decoding.decode(tensor, lengths)[1:],
         tf.constant(paths, tf.int32),
         lengths,
         tags.begins_entity(tag_names),
@@ -181,7 +187,10 @@ def test_long_sentences_keep_their_probabilities(dtype):
         marginals = decoding.token_marginals(chain, lengths)
         paths = decoding.viterbi(tensor, lengths)
         begins, continues = tags.begins_entity(tag_names), tags.continues_entity(tag_names)
-        scores = decoding.entity_scores(chain, marginals, paths, lengths, begins, continues)
+        decoded = decoding.decode(tensor, lengths)
+        np.testing.assert_array_equal(decoded[0], paths)
+        np.testing.assert_allclose(decoded[1], marginals, atol=1e-4)
+        scores = decoding.entity_scores(tensor, *decoded[1:], paths, lengths, begins, continues)
         return log_z.numpy(), marginals.numpy(), paths.numpy(), scores.numpy()
 
     log_z, marginals, paths, scores = run(tf.cast(tensor, dtype))
@@ -225,8 +234,9 @@ def test_log_partition_has_the_numeric_gradient(num_tags, lengths):
 
 
 def test_equal_scores_decode_to_the_lowest_tags():
-    paths = decoding.viterbi(tf.zeros([2, 3, 4, 4]), tf.constant([3, 2]))
-    assert paths.numpy().tolist() == [[0, 0, 0], [0, 0, 0]]
+    arguments = (tf.zeros([2, 3, 4, 4]), tf.constant([3, 2]))
+    for paths in (decoding.viterbi(*arguments), decoding.decode(*arguments)[0]):
+        assert paths.numpy().tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
 def test_no_row_loses_digits_to_a_row_with_larger_scores():
@@ -236,6 +246,7 @@ def test_no_row_loses_digits_to_a_row_with_larger_scores():
     potentials += np.array([1e4, -1e4], np.float32)[:, None, None, None]
     lengths = tf.constant([200, 200])
     together = decoding.viterbi(tf.constant(potentials), lengths)
+    np.testing.assert_array_equal(decoding.decode(tf.constant(potentials), lengths)[0], together)
     log_z = decoding.log_partition(tf.constant(potentials), lengths)
     for row, values in enumerate(potentials):
         alone = decoding.viterbi(tf.constant(values[None]), lengths[:1])

@@ -83,9 +83,10 @@ def build_signature(
 
 
 def build_load(export: str, batch_sizes: list[int], count: int) -> list[Task]:
-    """Returns the calls of ``bioner_tf.load(...).tag_texts``."""
+    """Returns the calls of ``bioner_tf.load(...).tag_texts`` for the main corpus."""
     use_threads()
-    return _tasks(bioner_tf.load(export).tag_texts, batch_sizes, count)
+    tag = functools.partial(bioner_tf.load(export).tag_texts, corpus="main")
+    return _tasks(tag, batch_sizes, count)
 
 
 def build_stock_keras(structure: str, batch_sizes: list[int], count: int) -> list[Task]:
