@@ -106,11 +106,11 @@ def run(work: Path, count: int, seconds: float, seed: int) -> Result:
         until = time.monotonic() + (deadline - time.monotonic()) / (3 - number)
         found = {"same result": 0, "one line": 0}
         failed = 0
-        while sum(found.values()) < share and time.monotonic() < until:
+        while (done := sum(found.values())) < share and (not done or time.monotonic() < until):
             trial = work / "trial"
             if name == "train":
                 shutil.copytree(draws.choice(runs), trial)
-                done = damage_file(trial / "run", draws)
+                what = damage_file(trial / "run", draws)
                 code = commands.run(case, trial).code
                 same = code == 0 and outcome_of_run(trial) == expected
             else:
@@ -118,14 +118,14 @@ def run(work: Path, count: int, seconds: float, seed: int) -> Result:
                 trial.mkdir()
                 shutil.rmtree(finished)
                 shutil.copytree(calm / "run", finished)
-                done = damage_file(finished, draws)
+                what = damage_file(finished, draws)
                 code = commands.run(user, trial).code
                 same = code == 0 and user.result(trial) == wanted
             ended, failure = judge(code, commands.log(), same)
             found[ended] += 1
             if failure:
                 failed += 1
-                failures.append(f"bioner-{name}, seed {seed}, {done}: {failure}")
+                failures.append(f"bioner-{name}, seed {seed}, {what}: {failure}")
                 print(failures[-1], flush=True)
             shutil.rmtree(trial)
         row = ["a killed run" if name == "train" else "a finished run", f"`bioner-{name}`"]

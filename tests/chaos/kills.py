@@ -302,7 +302,7 @@ def run(
             share = count * (number + 1) // len(names) - count * number // len(names)
             until = time.monotonic() + (deadline - time.monotonic()) / (len(names) - number)
             kills = trials = failed = 0
-            while kills < share and time.monotonic() < until:
+            while kills < share and (not trials or time.monotonic() < until):
                 trial = Path(tempfile.mkdtemp(dir=work))
                 more, failure = attempt(
                     commands, case, trial, calm[name], draws, min(3, share - kills)
