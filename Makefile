@@ -20,6 +20,7 @@ help:
 	@echo 'make test-slow  run the tests that need minutes'
 	@echo 'make bench      measure speed and growth (minutes); the tables go into docs/performance.md'
 	@echo 'make chaos      kill commands, damage files, generate texts (up to 2 hours); tables in docs/reliability.md'
+	@echo 'make bio5       train the bundled tagger on the corpora in DATA_DIR (an hour), into runs/bio5/'
 	@echo 'make lint       check format, lint and types only'
 	@echo 'make clean      remove what the other targets have written, except $(VENV)'
 

@@ -17,7 +17,7 @@ _TAGS = {
     "IOBES": ["O", "O", "B-Gene", "I-Gene", "E-Gene", "S-Gene", "S-Drug"],
 }
 _TOKENS = ["p53", "binds", "the", ".", "β-catenin", "蛋白質", "\u2028", "\u0301", "-DOCSTART-", "O"]
-# What real files were found to hold, or what editors and spreadsheets leave behind.
+# What transfers, editors and spreadsheets may leave behind.
 _PIECES = [
     *(b"\t", b" ", b"\n", b"\r", b"\r\n", b"\n\n", b"\x00", b"\xff", b"\xc3", b"\xed\xa0\x80"),
     *(b"\xef\xbb\xbf", b"\x1f\x8b", b"\x0b", b"\x0c", b"\xc2\x85", b"\xc2\xa0", b"\xe2\x80\xa8"),

@@ -42,7 +42,7 @@ def write_table(name: str, markdown: str, document: Path = DOCUMENT) -> None:
     marked = re.compile(rf"(?<=<!-- table {name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
     if not marked.search(text):
         raise SystemExit(f"{document}: expected a line <!-- table {name} -->, got none")
-    document.write_text(marked.sub(lambda _: markdown, text), encoding="utf-8")
+    document.write_text(marked.sub(lambda _: markdown, text, count=1), encoding="utf-8")
 
 
 def _processor() -> str:

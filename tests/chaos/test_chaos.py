@@ -86,5 +86,10 @@ def test_a_table_replaces_the_one_between_its_marks(tmp_path):
     ]
     assert lines[7].startswith("Seed 7, ")
     assert lines[9:] == ["<!-- end -->", "b", "<!-- table texts -->", "<!-- end -->"]
+    # Also where there is no table yet.
+    table.write_table("texts", "new\n", document)
+    assert document.read_text(encoding="utf-8").splitlines()[9:] == [
+        *("<!-- end -->", "b", "<!-- table texts -->", "new", "<!-- end -->")
+    ]
     with pytest.raises(SystemExit, match="a line <!-- table damage -->"):
         table.write_table("damage", "", document)
