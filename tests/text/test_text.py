@@ -121,7 +121,8 @@ SPLIT_SO = {
     "closing": "It binds (as shown.)| We agree [twice!].| Indeed.",
     "lower-case": "It binds. and so on",
     "lower-case-gene": "It binds DNA.| p53 is lost.| mRNA rises.| c-Myc falls.| β-catenin stays.",
-    "greek": "It binds.| α-synuclein falls.| ω-conotoxin blocks.| Ⅷ is eight.| It took 30 min.| ǅungla is a word.",
+    "greek": "It binds.| α-synuclein falls.| ω-conotoxin blocks."
+    "| Ⅷ is eight.| It took 30 min.| ǅungla is a word.",
     "no-space-capital": "at 3.5 Mg of Hsp70.The Gene and 2.B Cells",
     "quote-alone": 'It ends.| " The gene " is lost.| ( The end ) of it',
     "joined-to-small-letters": "an inhibitor of anti-m/x.| Cells of hsp-M.| Rats",
