@@ -130,8 +130,9 @@ def _split_settings(groups: Sequence[Group]) -> tuple[list[str], dict[int, str]]
 
 def _corpus_table(groups: Sequence[Group], varying: Mapping[int, str]) -> Table:
     best = max(group.summary("f1").mean for group in groups)
-    header = ["structure", "with", "CRF", "epochs", "trained on", "settings", "seeds"]
-    header += ["precision", "recall", "F1", "parameters"]
+    # The scores stand on the left, where a narrow window shows them; long settings stand last.
+    header = ["structure", "F1", "precision", "recall", "seeds", "with", "CRF", "epochs"]
+    header += ["trained on", "parameters", "settings"]
     rows = []
     for group in groups:
         config = group.config
@@ -140,29 +141,22 @@ def _corpus_table(groups: Sequence[Group], varying: Mapping[int, str]) -> Table:
         rows.append(
             [
                 f"{ABBREVIATIONS[config.model.structure]} (`{config.model.structure}`)",
+                f"**{f1}**" if is_best else f1,
+                precision,
+                recall,
+                str(len(group.seeds)),
                 ", ".join(config.data.corpora[1:]) or "–",
                 config.model.crf,
                 str(config.training.epochs),
                 config.data.train_on.replace(",", " + "),
-                varying[id(group)],
-                str(len(group.seeds)),
-                precision,
-                recall,
-                f"**{f1}**" if is_best else f1,
                 f"{group.parameters:,}",
+                varying[id(group)],
             ]
         )
-    alignment = [LEFT, LEFT, LEFT, RIGHT, LEFT, LEFT] + [RIGHT] * 5
-    if not any(varying[id(group)] for group in groups):
-        header, alignment, rows = _without(5, header, alignment, rows)
-    return Table(header, rows, alignment)
-
-
-def _without(column: int, header: list, alignment: list, rows: list[list]) -> tuple:
-    header, alignment, *rows = (
-        line[:column] + line[column + 1 :] for line in (header, alignment, *rows)
-    )
-    return header, alignment, rows
+    alignment = [LEFT] + [RIGHT] * 4 + [LEFT, LEFT, RIGHT, LEFT, RIGHT, LEFT]
+    # Without the column of settings where there are none.
+    shown = len(header) - (not any(row[-1] for row in rows))
+    return Table(header[:shown], [row[:shown] for row in rows], alignment[:shown])
 
 
 def left_out(collection: Collection, repeated: Mapping[str, str]) -> list[Block]:

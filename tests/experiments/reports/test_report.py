@@ -73,6 +73,9 @@ def test_seeds_of_one_setting_become_one_row(tmp_path):
     assert cross["parameters"] == "2,640,000"
 
 
+SETTINGS = ("with", "CRF", "epochs", "trained on", "settings")
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -90,7 +93,18 @@ def test_runs_of_other_settings_are_other_rows(tmp_path, other):
     write_run(tmp_path / "b", f1=0.5, seed=2, **other)
     header, *rows = rows_of(page_of(tmp_path), "main")
     assert [row[header.index("seeds")] for row in rows] == ["1", "1"]
-    assert rows[0][:-4] != rows[1][:-4]
+    settings = [column for column, name in enumerate(header) if name in SETTINGS]
+    first, second = ([row[column] for column in settings] for row in rows)
+    assert first != second
+
+
+def test_scores_stand_where_a_narrow_window_shows_them(tmp_path):
+    long = ("main", *(f"a-corpus-with-a-long-name-{number}" for number in range(5)))
+    write_run(tmp_path / "a", "cross_sharing", long, data={"keep_fraction": 0.25})
+    write_run(tmp_path / "b")
+    header = rows_of(page_of(tmp_path), "main")[0]
+    assert header[:4] == ["structure", "F1", "precision", "recall"]
+    assert header[-1] == "settings"
 
 
 def test_places_do_not_make_another_setting(tmp_path):
