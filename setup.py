@@ -6,9 +6,11 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
-# Every module of cli/ is a command; app.py is how all of them start and end.
+# Every module of cli/ is a command, but app.py (how all of them start and end) and bioner.py (which
+# lists and runs them).
 COMMANDS = sorted(
-    {path.stem for path in (ROOT / "bioner_tf" / "cli").glob("*.py")} - {"__init__", "app"}
+    {path.stem for path in (ROOT / "bioner_tf" / "cli").glob("*.py")}
+    - {"__init__", "app", "bioner"}
 )
 
 
@@ -102,7 +104,8 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            f"bioner-{command} = bioner_tf.cli.{command}:entry" for command in COMMANDS
+            "bioner = bioner_tf.cli.bioner:entry",
+            *(f"bioner-{command} = bioner_tf.cli.{command}:entry" for command in COMMANDS),
         ],
         "spacy_factories": ["bioner_tf = bioner_tf.tagging.spacy_component:make_component"],
     },

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bioner_tf
-from tests.helpers.commands import COMMANDS
+from bioner_tf.cli.bioner import COMMANDS
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,8 @@ def test_every_command_leads_to_an_entry(built, repository):
     scripts = configparser.ConfigParser()
     scripts.read(built / "bioner_tf.egg-info" / "entry_points.txt", encoding="utf-8")
     assert dict(scripts["console_scripts"]) == {
-        f"bioner-{command}": f"bioner_tf.cli.{command}:entry" for command in COMMANDS
+        "bioner": "bioner_tf.cli.bioner:entry",
+        **{f"bioner-{command}": f"bioner_tf.cli.{command}:entry" for command in COMMANDS},
     }
     for command in COMMANDS:
         path = repository / "bioner_tf" / "cli" / f"{command}.py"

@@ -23,6 +23,7 @@ import functools
 import inspect
 import logging
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -30,6 +31,7 @@ from typing import Any, Callable, NoReturn
 
 from absl import flags
 
+import bioner_tf
 from bioner_tf.errors import BionerError, UsageError
 from bioner_tf.terminal import clear_line
 
@@ -37,6 +39,8 @@ Main = Callable[[list[str]], None]
 
 # The project's flagfiles, flags/*.flags, as they are installed.
 _DATA = Path(__file__).resolve().parents[1] / "data"
+# What absl says of a required flag that is not given.
+_MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 _INTERRUPTED = 130
 _OUTPUT_CLOSED = 141
 
@@ -105,12 +109,16 @@ def _parse(argv: list[str], program: str, flag_values: flags.FlagValues) -> list
       The program's name, which is all that may be left over.
 
     Raises:
-      UsageError: An unknown flag, a wrong value, a flagfile that cannot be read, or a bare word.
+      UsageError: An unknown flag, a wrong value, a missing flag, a flagfile that cannot be read, or
+        a bare word.
     """
     help_hint = f"(see {program} --help)"
     try:
         left_over = flag_values([_installed_flagfile(argument) for argument in argv])
     except flags.Error as error:
+        if missing := _MISSING.findall(str(error)):
+            wanted = ", ".join(f"--{name} ({_describe(flag_values[name])})" for name in missing)
+            raise UsageError(f"missing: {wanted} {help_hint}") from error
         # absl begins some of its messages with "ERROR::" and wraps others.
         message = " ".join(str(error).replace("ERROR::", "").split())
         raise UsageError(f"{message} {help_hint}") from error
@@ -122,6 +130,11 @@ def _parse(argv: list[str], program: str, flag_values: flags.FlagValues) -> list
             f"{help_hint}"
         )
     return left_over
+
+
+def _describe(flag: flags.Flag) -> str:
+    """Returns the first sentence of a flag's help."""
+    return re.split(r"\.(?: |$)", flag.help, maxsplit=1)[0]
 
 
 def _installed_flagfile(argument: str) -> str:
@@ -177,8 +190,13 @@ def _define_help(main: Main, program: str, flag_values: flags.FlagValues) -> Non
     for flag in (
         _HelpFlag("help", render_own, "Show this command's flags and leave.", short_name="h"),
         _HelpFlag("helpfull", render_all, "Show all flags and leave."),
+        _HelpFlag("version", _render_version, "Show the version and leave."),
     ):
         flags.DEFINE_flag(flag, flag_values, module_name=__name__)
+
+
+def _render_version() -> str:
+    return f"bioner_tf {bioner_tf.__version__}"
 
 
 def _leave(message: str, exit_code: int) -> NoReturn:

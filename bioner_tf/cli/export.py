@@ -19,7 +19,7 @@ EXPORT_DIR = flags.DEFINE_string(
     "export_dir", None, "The directory of versions; by default export in the run directory."
 )
 VERSION = flags.DEFINE_integer(
-    "version", None, "The version's number; by default the next one.", lower_bound=1
+    "export_version", None, "The version's number; by default the next one.", lower_bound=1
 )
 
 KEEP_VERSIONS = flags.DEFINE_integer(
@@ -94,8 +94,8 @@ def main(argv: list[str]) -> None:
     rules = MergeRules(parse_type_map(TYPE_MAP.value), MIN_SCORE.value, OVERLAPS_FLAG.value)
     if VERSION.value is not None and KEEP_VERSIONS.value is not None:
         raise UsageError(
-            "--keep_versions: expected no --version beside it, because the highest numbers are "
-            "kept; leave out one of the two"
+            "--keep_versions: expected no --export_version beside it, because the highest numbers "
+            "are kept; leave out one of the two"
         )
     temperature = _parse_temperature(TEMPERATURE.value)
     use_threads()
@@ -106,7 +106,7 @@ def main(argv: list[str]) -> None:
         if VERSION.value is not None and (export_dir / str(VERSION.value)).exists():
             raise UsageError(
                 f"{export_dir}: version {VERSION.value} is there already; remove it, or leave "
-                "--version out for the next number"
+                "--export_version out for the next number"
             )
         if MAX_WORDS.value is not None:
             run = stack.enter_context(pruned_words(run, MAX_WORDS.value))

@@ -50,7 +50,7 @@ PLAN = {
         "pairs", [], "Corpora that belong together, each MAIN+AUXILIARY or MAIN+AUX1+AUX2."
     ),
     "types": _define_dimension("types", "An empty value keeps all."),
-    "fractions": _define_dimension("fractions"),
+    "keep_fractions": _define_dimension("keep_fractions"),
     "vectors": _define_dimension("vectors"),
     "alphas": _define_dimension("alphas", "For adversarial only."),
     "betas": _define_dimension("betas", "For adversarial only."),

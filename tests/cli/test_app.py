@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -8,19 +9,23 @@ import textwrap
 import pytest
 from absl import flags
 
+import bioner_tf
 from bioner_tf.cli import app
+from bioner_tf.cli.bioner import COMMANDS
 from bioner_tf.errors import BionerError, UsageError
-from tests.helpers.commands import COMMANDS
 
 
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Runs a main in this process; returns its exit code, stdout and stderr."""
 
-    def run(main, *arguments):
+    def run(main, *arguments, required=()):
         flag_values = flags.FlagValues()
         flags.DEFINE_integer("epochs", 80, "Passes.", flag_values=flag_values, lower_bound=0)
         flags.DEFINE_string("run_dir", None, "Where to.", flag_values=flag_values)
+        for name in required:
+            help_text = f"The {name} of version 1.2. It is needed."
+            flags.DEFINE_string(name, None, help_text, flag_values=flag_values, required=True)
         flags.DEFINE_string("flagfile", "", "Read flags.", flag_values=flag_values)
         monkeypatch.setattr(sys, "argv", ["/usr/bin/bioner-test", *arguments])
         with pytest.raises(SystemExit) as left:
@@ -67,6 +72,24 @@ def test_wrong_usage_is_one_line_and_code_2(run, arguments, told):
     assert err.endswith("(see bioner-test --help)\n")
     assert err.count("\n") == 1
     assert told in err
+
+
+@pytest.mark.parametrize(
+    ("required", "told"),
+    [
+        (["model"], "--model (The model of version 1.2)"),
+        (["main", "model"], "--main (The main of version 1.2), --model (The model of version 1.2)"),
+    ],
+    ids=["one", "two"],
+)
+def test_missing_flags_are_named_with_what_they_mean(run, required, told):
+    line = f"error: missing: {told} (see bioner-test --help)\n"
+    assert run(show, required=required) == (2, "", line)
+
+
+def test_version_needs_no_other_flag(run):
+    version = f"bioner_tf {bioner_tf.__version__}\n"
+    assert run(show, "--version", required=["model"]) == (0, version, "")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +147,7 @@ def test_help_is_no_setting_of_a_run(run):
     def main(argv, flag_values):
         print(flag_values.flags_into_string())
 
-    assert "help" not in run(main)[1]
+    assert not {"help", "version"} & set(re.findall(r"\w+", run(main)[1]))
 
 
 def run_python(source, *arguments, **options):

@@ -85,7 +85,7 @@ FLAGS = {
     "nothing held out": (2, ["--train_on=train,devel", "--patience=1"], ["--patience: "]),
     "stray word": (2, ["again"], ["'again'"]),
     "unknown flag": (2, ["--learningrate=1"], ["learningrate"]),
-    "no run_dir": (2, None, ["--run_dir", "must have a value"]),
+    "no run_dir": (2, None, ["missing: --run_dir (Where everything is written to) (see "]),
 }
 
 

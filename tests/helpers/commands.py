@@ -9,12 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# Every module of cli/ is a command; app.py is how all of them start and end.
-COMMANDS = sorted(
-    {path.stem for path in (Path(__file__).parents[2] / "bioner_tf" / "cli").glob("*.py")}
-    - {"__init__", "app"}
-)
-
 
 class Ended(NamedTuple):
     """How a command ended."""

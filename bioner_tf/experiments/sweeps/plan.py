@@ -26,7 +26,7 @@ _SETTINGS = {setting.name: setting for setting in settings()}
 DIMENSIONS = {
     "structures": _SETTINGS["structure"],
     "types": _SETTINGS["types"],
-    "fractions": _SETTINGS["keep_fraction"],
+    "keep_fractions": _SETTINGS["keep_fraction"],
     "vectors": _SETTINGS["vectors"],
     "alphas": _SETTINGS["alpha"],
     "betas": _SETTINGS["beta"],
@@ -121,7 +121,7 @@ class Plan:
         auxiliaries: Auxiliary corpora.
         pairs: Further sets of corpora to train together, the main one first.
         types: Entity types to keep, as ``bioner-train`` takes them; "" keeps all.
-        fractions: Shares of the main corpus's training sentences.
+        keep_fractions: Shares of the main corpus's training sentences.
         vectors: Files of word vectors; "" for random ones.
         alphas: Weights of the adversarial loss (adversarial structure only).
         betas: Weights of the difference loss (adversarial structure only).
@@ -137,7 +137,7 @@ class Plan:
     auxiliaries: Sequence[str] = ()
     pairs: Sequence[tuple[str, ...]] = ()
     types: Sequence[str] = ("",)
-    fractions: Sequence[float] = (1.0,)
+    keep_fractions: Sequence[float] = (1.0,)
     vectors: Sequence[str] = ("",)
     alphas: Sequence[float] = (TrainingConfig.alpha,)
     betas: Sequence[float] = (TrainingConfig.beta,)
@@ -168,7 +168,7 @@ class Plan:
             self._corpora(),
             self.structures,
             self.types,
-            self.fractions,
+            self.keep_fractions,
             self.vectors,
             self.crfs,
             self.alphas,

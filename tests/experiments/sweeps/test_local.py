@@ -96,7 +96,7 @@ def test_name_tells_what_differs():
     (cell,) = Plan(
         structures=["adversarial"],
         pairs=[("A-IOB", "B-IOB")],
-        fractions=[0.25],
+        keep_fractions=[0.25],
         vectors=["some/where/glove.6B.100d.txt.gz"],
         crfs=["pairwise"],
         types=["B-IOB:X+Y"],
@@ -370,7 +370,7 @@ def test_hours_follow_from_the_measured_speed(tmp_path):
     assert hours() == pytest.approx(100 * 3 * 1.92 / 3600)
     assert hours(epochs_done=25) == pytest.approx(75 * 3 * 1.92 / 3600)
     assert hours(train_on="train") == pytest.approx(100 * 3 * 0.96 / 3600)
-    assert hours(train_on="train", fractions=[0.5]) == pytest.approx(100 * 3 * 0.48 / 3600)
+    assert hours(train_on="train", keep_fractions=[0.5]) == pytest.approx(100 * 3 * 0.48 / 3600)
     assert "cross_sharing" in estimator.basis(["cross_sharing"])
 
 
@@ -464,8 +464,8 @@ def test_corpus_that_changes_during_a_sweep_is_told(tmp_path):
         ("--seeds=1.5", "--seeds: expected a whole number"),
         ("--seeds=4294967296", "--seeds: expected a whole number"),
         ("--seeds=-1", "--seeds: expected a whole number"),
-        ("--fractions=nan", "--fractions: expected a share in (0, 1], got nan"),
-        ("--fractions=2", "--fractions: expected a share in (0, 1], got 2.0"),
+        ("--keep_fractions=nan", "--keep_fractions: expected a share in (0, 1], got nan"),
+        ("--keep_fractions=2", "--keep_fractions: expected a share in (0, 1], got 2.0"),
         ("--seeds=", "--seeds: expected a whole number from 0 to 4294967295, got ''"),
         ("--betas=x,y", "--betas: expected a number of 0 or more, got 'x,y'"),
         ("--crfs=x", "--crfs: expected one of ('static', 'pairwise'), got 'x'"),
