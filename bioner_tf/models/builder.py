@@ -140,12 +140,24 @@ class TaggerBuilder:
     def word_representations(self) -> tf.Tensor:
         """Returns X, (batch, time, width): the concatenated features of the sources, after dropout.
 
+        Raises:
+            ValueError: If more than one source has a row-wise table.
+
         Source: paper, "Baseline single-task model", the embedding layer.
         """
         layers = [self.part(s.part, s.build_layer(self.dropout)) for s in self._sources]
         features = [s.apply(layer, self._inputs) for s, layer in zip(self._sources, layers)]
-        tables = [s.row_wise_table(layer) for s, layer in zip(self._sources, layers)]
-        self._row_wise_table = next((table for table in tables if table is not None), None)
+        tables = {
+            source.part: table
+            for source, layer in zip(self._sources, layers)
+            if (table := source.row_wise_table(layer)) is not None
+        }
+        if len(tables) > 1:
+            raise ValueError(
+                "row_wise_table: expected at most one source with a row-wise table, because the "
+                f"optimizer updates only one row by row, got {', '.join(tables)}"
+            )
+        self._row_wise_table = next(iter(tables.values()), None)
         joined = keras.layers.Concatenate(name="word_representations")(features)
         represented = self.dropout("lstm_input")(joined)
         self.share([represented])

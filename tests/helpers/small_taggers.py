@@ -28,13 +28,13 @@ def make_tagger(structure: str, corpora: Sequence[str], seed: int = 1, **changes
     tags = {corpus: TAGS[corpus] for corpus in corpora}
     config = make_config(structure, **changes)
     sources = [
-        WordSource(_entries(NUM_WORDS), config, table),
-        CharacterSource(_entries(NUM_CHARACTERS), config),
+        WordSource(make_vocabulary(NUM_WORDS), config, table),
+        CharacterSource(make_vocabulary(NUM_CHARACTERS), config),
     ]
     return build_tagger(config, sources, tags, seed)
 
 
-def _entries(rows: int) -> Vocabulary:
+def make_vocabulary(rows: int) -> Vocabulary:
     """Returns a vocabulary for a table of this many rows."""
     return Vocabulary(tuple(map(str, range(rows - FIRST_ID))))
 
