@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import types
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from bioner_tf.layers.features import CharCNN, SeededDropout
+from tests.helpers import replica_masks
 
 
 def no_dropout() -> SeededDropout:
@@ -75,18 +77,19 @@ class TestSeededDropout:
         updates.assign(0)
         np.testing.assert_array_equal(here(ones, training=True), first)
 
-    def test_each_replica_draws_a_different_mask(self, monkeypatch) -> None:
-        layer = SeededDropout(0.5, (1, 1), tf.Variable(0, dtype=tf.int64))
-
-        def draw(replica: int) -> np.ndarray:
-            context = types.SimpleNamespace(replica_id_in_sync_group=replica)
-            monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: context)
-            # Not through __call__, because Keras would also ask for the context.
-            return layer.call(tf.ones((8, 8)), training=True).numpy()
-
-        first = draw(0)
-        assert (draw(1) != first).any()
-        np.testing.assert_array_equal(draw(0), first)
+    def test_each_replica_draws_its_own_mask_again_and_again(self, repository, tmp_path) -> None:
+        path = tmp_path / "masks.npy"
+        program = [sys.executable, "-W", "ignore", "-m", "tests.helpers.replica_masks", str(path)]
+        subprocess.run(program, cwd=repository, check=True)
+        draws = np.load(path)
+        assert draws.shape == (2 * len(replica_masks.UPDATES), 2, 8, 8)
+        first, later, again, *anew = draws
+        assert (first[0] != first[1]).any()
+        assert (later[0] != later[1]).any()
+        for replica in range(2):
+            assert (later[replica] != first[replica]).any()
+        np.testing.assert_array_equal(again, first)
+        np.testing.assert_array_equal(anew, [first, later, again])
 
     def test_does_nothing_when_not_training(self) -> None:
         layer = SeededDropout(0.5, (1, 1), tf.Variable(0, dtype=tf.int64))
