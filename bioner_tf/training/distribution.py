@@ -122,6 +122,16 @@ def is_chief(kind: str) -> bool:
         return resolver.task_type in (None, first) and resolver.task_id in (None, 0)
 
 
+def require_deterministic_operations() -> None:
+    """Makes TensorFlow use only deterministic operations where it sees a GPU.
+
+    Call it before the first operation. Afterwards a stateful random operation needs a seed;
+    ``TaggerBuilder`` sets one before it makes initial weights, and dropout is stateless.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
+
+
 def distribute(kind: str) -> Distribution:
     """Returns the distribution "none", "mirrored" or "multiworker" (set up by ``TF_CONFIG``)."""
     if kind == "mirrored":

@@ -30,6 +30,7 @@ from bioner_tf.training.distribution import (
     distribute,
     is_chief,
     reported_loss_of_worker,
+    require_deterministic_operations,
 )
 from bioner_tf.training.evaluation import Decoder
 from bioner_tf.training.fitting import ScoreDevel, fit
@@ -70,6 +71,7 @@ def _train(config: RunConfig, directory: RunDirectory, flags_text: str) -> None:
         _print_scores(report)
         return
 
+    require_deterministic_operations()
     distribution = distribute(config.training.distribute)
     inputs = load_inputs(config)
     # Once more, now that the width of the word vectors is known.

@@ -9,10 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from bioner_tf.training.distribution import require_deterministic_operations
 from tests.helpers.workers import tf_configs
 
 TIMEOUT = 180
+
+
+@pytest.mark.parametrize("devices", [[], ["GPU:0"]], ids=["no GPU", "a GPU"])
+def test_operations_are_deterministic_where_there_is_a_gpu(monkeypatch, devices) -> None:
+    calls = []
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind: devices if kind == "GPU" else ["CPU:0"]
+    )
+    monkeypatch.setattr(
+        tf.config.experimental, "enable_op_determinism", lambda: calls.append("enabled")
+    )
+    require_deterministic_operations()
+    assert calls == ["enabled"] * len(devices)
 
 
 def start(repository: Path, kind: str, path: Path, **environment: str) -> subprocess.Popen:
