@@ -29,7 +29,22 @@ def test_models_config_is_one_of_tensorflow_servings(kit):
     assert model.name == fake_server.MODEL
     assert model.base_path == "/models/tagger"
     assert model.model_version_policy.latest.num_versions == 2
-    assert dict(model.version_labels) == {"stable": 1}
+    # "bioner-export --keep_versions" removes the version of any label in the end.
+    assert not model.version_labels
+
+
+def test_the_recipe_for_labels_fits_into_models_config(kit):
+    protos = pytest.importorskip(
+        "tensorflow_serving.config.model_server_config_pb2",
+        reason="tensorflow-serving-api is not installed",
+    )
+    readme = (kit / "README.md").read_text(encoding="utf-8")
+    [label] = re.findall(r"^ *(version_labels \{.*\})$", readme, re.MULTILINE)
+    [policy] = re.findall(r"`(specific \{.*\})`", readme)
+    model = text_format.Parse(label, protos.ModelConfig())
+    text_format.Parse(f"model_version_policy {{ {policy} }}", model)
+    assert f"labels/{next(iter(model.version_labels))}:predict" in readme
+    assert set(model.version_labels.values()) < set(model.model_version_policy.specific.versions)
 
 
 def test_compose_file_mounts_what_it_reads(kit):
