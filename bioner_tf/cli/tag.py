@@ -1,11 +1,15 @@
-"""Finds the entities in raw text: reads one text per line, writes one line for each.
+"""Finds the entities in documents: reads them in any of the formats, and writes them in any.
 
-A text may be a sentence or a whole article. With --output_format=jsonl each line is an object
+The format of a file is told by its content and name. In plain text each line is a text, which may
+be a sentence or a whole article; bytes that are not UTF-8 are read as U+FFFD.
+
+With --output_format=jsonl each line of the output is an object
 {"text": ..., "entities": [{"start", "end", "type", "text", "score", "corpus"}, ...]}: offsets count
 Unicode code points from the start of the text, half-open; the score is the probability that exactly
-this span is an entity of this type, in the terms of the corpus. With --output_format=highlight, it
-is the text with its entities marked, in colour on a terminal and as [text|Type 0.98] elsewhere.
-Bytes that are not UTF-8 are read as U+FFFD.
+this span is an entity of this type, in the terms of the corpus. Identifiers, passages and existing
+annotations stay with their text. With --output_format=highlight, it is the text with its entities
+marked, in colour on a terminal and as [text|Type 0.98] elsewhere. At the end, one line on stderr
+counts what the format of the output cannot hold.
 """
 
 from __future__ import annotations
@@ -14,8 +18,10 @@ from absl import flags
 
 from bioner_tf.cli import app
 from bioner_tf.corpora.type_map import SYNTAX
-from bioner_tf.formats.registry import READERS, WRITERS, describe
+from bioner_tf.formats.inputs import AUTO
+from bioner_tf.formats.registry import FOLDER_WRITERS, READERS, WRITERS, describe
 from bioner_tf.serving.rules import OVERLAPS, describe_overlaps
+from bioner_tf.tagging.documents import EXISTING, EXISTING_HELP
 
 _MODEL = flags.DEFINE_string(
     "model",
@@ -23,9 +29,17 @@ _MODEL = flags.DEFINE_string(
     "An exported tagger, a directory of its versions (the newest is used) or a run directory; by "
     "default bio5, which finds genes, diseases, chemicals, species and cells.",
 )
-_INPUT = flags.DEFINE_string("input", "-", "The file to read; - is standard input.")
+_INPUT = flags.DEFINE_multi_string(
+    "input",
+    ["-"],
+    "A file to read, a folder with all files in it, or a pattern like 'pubmed/*.xml.gz'; - is "
+    "standard input. May be given several times. Files may be compressed by gzip.",
+)
 _OUTPUT = flags.DEFINE_string(
-    "output", "-", "The file to write; it appears when it is complete. - is standard output."
+    "output",
+    "-",
+    "The file to write, or the folder with --output_format=brat; it appears when it is complete. "
+    "- is standard output.",
 )
 _CORPUS = flags.DEFINE_string(
     "corpus",
@@ -47,9 +61,27 @@ _OVERLAPS = flags.DEFINE_enum(
     list(OVERLAPS),
     f"What to do with entities that overlap; by default as exported. {describe_overlaps()}",
 )
-_INPUT_FORMAT = flags.DEFINE_enum("input_format", "text", list(READERS), describe(READERS))
-_OUTPUT_FORMAT = flags.DEFINE_enum("output_format", "jsonl", list(WRITERS), describe(WRITERS))
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Texts tagged at once.", lower_bound=1)
+_INPUT_FORMAT = flags.DEFINE_enum(
+    "input_format",
+    AUTO,
+    [AUTO, *READERS],
+    f"{AUTO}: by the content and the name of each file; {describe(READERS)}",
+)
+_OUTPUTS = [*WRITERS, *FOLDER_WRITERS]
+_OUTPUT_FORMAT = flags.DEFINE_enum("output_format", "jsonl", _OUTPUTS, describe(_OUTPUTS))
+_EXISTING = flags.DEFINE_enum(
+    "existing",
+    "keep",
+    list(EXISTING),
+    f"What to do with the annotations that documents have. {EXISTING_HELP}",
+)
+_REJECTS = flags.DEFINE_string(
+    "rejects",
+    None,
+    "A file that lists the documents that cannot be read, as path:line and reason; they are left "
+    "out. By default the first of them is an error.",
+)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Documents tagged at once.", lower_bound=1)
 _CORES = flags.DEFINE_integer(
     "cores", None, "The most cores to use; by default all that the process may use.", lower_bound=1
 )
@@ -58,9 +90,9 @@ _CORES = flags.DEFINE_integer(
 def main(argv: list[str]) -> None:
     """Tags the input."""
     del argv  # only the program's name: every setting is a flag
-    from bioner_tf.tagging.stream import tag_file
+    from bioner_tf.tagging.stream import tag_files
 
-    tag_file(
+    tag_files(
         _MODEL.value,
         _INPUT.value,
         _OUTPUT.value,
@@ -70,6 +102,8 @@ def main(argv: list[str]) -> None:
         overlaps=_OVERLAPS.value,
         input_format=_INPUT_FORMAT.value,
         output_format=_OUTPUT_FORMAT.value,
+        existing=_EXISTING.value,
+        rejects=_REJECTS.value,
         batch_size=_BATCH_SIZE.value,
         cores=_CORES.value,
     )

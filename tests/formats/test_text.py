@@ -1,29 +1,27 @@
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 
 import pytest
 
 from bioner_tf.errors import BionerError
-from bioner_tf.formats.text import read_texts
+from bioner_tf.formats.document import Document, Passage
+from bioner_tf.formats.text import read_document, read_lines
+
+
+def test_each_line_is_a_document_without_an_id():
+    items = list(read_lines(io.BytesIO(b"the gene\r\n\nBRCA1 \xff"), "in.txt"))
+    assert items == [Document("", (Passage(0, t),)) for t in ("the gene", "", "BRCA1 \ufffd")]
+
+
+def test_lines_that_end_in_cr_only_are_refused():
+    with pytest.raises(BionerError, match="got CR only"):
+        list(read_lines(io.BytesIO(b"the gene\rBRCA1\r"), "-"))
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        pytest.param(gzip.compress(b"the gene"), "got gzip data.*gzip -cd FILE", id="gzip"),
-        pytest.param(bz2.compress(b"the gene"), "got bzip2 data", id="bzip2"),
-        pytest.param(lzma.compress(b"the gene"), "got xz data", id="xz"),
-        pytest.param(b"PK\x03\x04\x14\x00", "got zip data", id="zip"),
-        pytest.param(b"\x28\xb5\x2f\xfd\x00", "got zstd data", id="zstd"),
-        pytest.param("the gene".encode("utf-16"), "got binary data", id="utf-16"),
-        pytest.param("the gene".encode("utf-16-le"), "got binary data", id="utf-16-le"),
-        pytest.param(b"the gene\rBRCA1\r", "got CR only", id="cr-only"),
-    ],
+    ("name", "expected"), [("a/12.txt", "12"), ("a/12.txt.gz", "12"), ("-", ""), ("x.y.md", "x.y")]
 )
-def test_input_that_is_not_lines_of_text_is_refused(content, message):
-    with pytest.raises(BionerError, match=message):
-        list(read_texts(io.BytesIO(content), "-"))
+def test_a_file_is_a_document_with_its_name(name, expected):
+    [document] = read_document(io.BytesIO(b"the\r\ngene\n"), name)
+    assert document == Document(expected, (Passage(0, "the\r\ngene\n"),))

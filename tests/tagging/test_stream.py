@@ -79,7 +79,7 @@ def test_bad_bytes_read_as_replacement_characters(tag):
 
 def test_input_that_is_not_text_is_refused_by_its_name(tag, tmp_path):
     (tmp_path / "in.gz").write_bytes(b"\x1f\x8b\x08\x00")
-    with pytest.raises(BionerError, match=r"in\.gz: expected text, got gzip data"):
+    with pytest.raises(BionerError, match=r"in\.gz: damaged gzip data"):
         tag(b"", f"--input={tmp_path / 'in.gz'}")
 
 
