@@ -50,6 +50,12 @@ def corpora_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def documents_dir() -> Path:
+    """The directory of the real corpora as documents; skips the test where there is none."""
+    return _path_from_environment("BIONER_DOCUMENTS_DIR")
+
+
+@pytest.fixture(scope="session")
 def vectors_path() -> Path:
     """A file of word vectors for the real corpora; skips the test where there is none."""
     return _path_from_environment("BIONER_VECTORS")

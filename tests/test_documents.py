@@ -12,6 +12,7 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", "export/README.md"] + [
         "architecture",
         "evaluation",
         "experiments",
+        "formats",
         "performance",
         "reliability",
         "training",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import re
 import sys
 import types
 
@@ -132,3 +134,46 @@ def test_highlight_uses_brackets_if_the_output_is_no_terminal(tag):
     line = tag(b"The BRCA1 gene\n", "--output_format=highlight").decode()
     assert "|Gene " in line
     assert "\x1b" not in line
+
+
+PUBTATOR = "1|t|The BRCA1 gene\n1|a|It binds p53.\n1\t4\t9\tBRCA1\tGene\t672\n"
+
+
+def test_documents_keep_their_ids_passages_and_annotations(tag, tmp_path, capsys):
+    (tmp_path / "in.txt.gz").write_bytes(gzip.compress(PUBTATOR.encode()))
+    (tmp_path / "more.jsonl").write_text('{"id": "2", "text": "In the gene."}\n')
+    inputs = [f"--input={tmp_path / '*.gz'}", f"--input={tmp_path / 'more.jsonl'}"]
+    first, second = map(json.loads, tag(b"", *inputs).splitlines())
+    assert (first["id"], second["id"]) == ("1", "2")
+    assert first["text"] == "The BRCA1 gene\nIt binds p53."
+    assert [passage["kind"] for passage in first["passages"]] == ["title", "abstract"]
+    assert {"identifier": "672"} in [entity.get("infons") for entity in first["entities"]]
+    assert len(first["entities"]) > 1
+    for entity in first["entities"]:
+        assert first["text"][entity["start"] : entity["end"]] == entity["text"]
+    assert capsys.readouterr().err == ""
+
+    tag(b"", *inputs, "--output_format=brat", f"--output={tmp_path / 'brat'}")
+    assert sorted(path.name for path in (tmp_path / "brat").iterdir()) == [
+        "1.ann",
+        "1.txt",
+        "2.ann",
+        "2.txt",
+    ]
+    assert "brat cannot hold, and so left out: 1 infons, 2 passages, " in capsys.readouterr().err
+    with pytest.raises(BionerError, match="expected a new or empty folder"):
+        tag(b"", *inputs, "--output_format=brat", f"--output={tmp_path / 'brat'}")
+    with pytest.raises(UsageError, match="expected a folder for --output, got -"):
+        tag(b"", "--output_format=brat")
+
+
+def test_documents_that_cannot_be_read_are_an_error_or_listed(tag, tmp_path, capsys):
+    content = (PUBTATOR.replace("BRCA1\tGene", "BRCA2\tGene") + "\n2|t|The gene\n").encode()
+    message = r"-:3: expected the mention 'BRCA2' at 4-9, got 'BRCA1'"
+    with pytest.raises(BionerError, match=f"{message}; --rejects=FILE leaves"):
+        tag(content)
+    rejects = tmp_path / "rejects.txt"
+    [line] = tag(content, f"--rejects={rejects}").splitlines()
+    assert json.loads(line)["id"] == "2"
+    assert re.fullmatch(f"{message}\n", rejects.read_text())
+    assert f"rejected 1 documents; {rejects} says why" in capsys.readouterr().err
