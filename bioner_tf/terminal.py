@@ -26,11 +26,16 @@ class Progress:
         self._start = start
         self._began = time.monotonic()
 
+    def restart(self, done: float) -> None:
+        """Starts the clock again: what is done so far counts for the speed no longer."""
+        self._start = done
+        self._began = time.monotonic()
+
     def rate(self, done: float) -> float:
         """Units per second, on average since the clock started."""
         return (done - self._start) / max(time.monotonic() - self._began, 1e-9)
 
-    def time_left(self, done: int) -> str:
+    def time_left(self, done: float) -> str:
         """The time for the rest at this rate, as ``1:02:03``; something must be done already."""
         return format_clock((self._total - done) / self.rate(done))
 

@@ -44,6 +44,15 @@ def test_no_time_left_before_the_first_step(clock):
     assert on_terminal(progress.draw, 30) == shown
 
 
+def test_a_restart_forgets_the_time_until_then(clock):
+    progress = Progress("turns", 60, title="epoch 1/3")
+    clock[0] += 100.0
+    progress.restart(1)
+    clock[0] += 4.0
+    assert progress.rate(3) == pytest.approx(0.5)
+    assert progress.time_left(3) == "0:01:54"
+
+
 def test_a_count_where_the_total_is_unknown(clock):
     progress = Progress("texts")
     clock[0] += 2.0

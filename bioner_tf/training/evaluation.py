@@ -11,6 +11,7 @@ from bioner_tf.corpora import tags as tag_tables
 from bioner_tf.layers.decoding import restrict, viterbi
 from bioner_tf.models import MultiTaskTagger
 from bioner_tf.sources.base import LENGTHS
+from bioner_tf.terminal import Progress, clear_line
 from bioner_tf.text.sentences import MAX_SENTENCE_TOKENS
 from bioner_tf.training.batches import EncodedSplit, Forms, batch_signature, length_batches
 
@@ -31,12 +32,22 @@ class Decoder:
             corpus: _decode_function(tagger, corpus, tags[corpus]) for corpus in tagger.corpora
         }
 
-    def predict(self, corpus: str, split: EncodedSplit, forms: Forms) -> list[list[str]]:
+    def build(self, forms: Forms) -> None:
+        """Builds the graphs, which takes seconds, so that the first ``predict`` is fast too."""
+        one_token = EncodedSplit(np.zeros(1, np.int32), None, np.array([0, 1]))
+        for corpus in self._tags:
+            self.predict(corpus, one_token, forms)
+
+    def predict(
+        self, corpus: str, split: EncodedSplit, forms: Forms, title: str = ""
+    ) -> list[list[str]]:
         """Tags every sentence of ``split`` with the tags of ``corpus``, in the split's order.
 
-        Sentences of more than ``MAX_SENTENCE_TOKENS`` tokens are cut, as in an export.
+        Sentences of more than ``MAX_SENTENCE_TOKENS`` tokens are cut, as in an export. A terminal
+        shows a bar while it runs, if there is a ``title`` to put before it.
         """
         pieces = cut_sentences(split)
+        progress, done = Progress("sentences", len(pieces.lengths), title), 0
         tag_ids = np.zeros(len(split.form_ids), np.int32)
         for rows in length_batches(pieces, _BATCH_SIZE):
             batch = pieces.batch(rows, forms)
@@ -44,6 +55,11 @@ class Decoder:
             for row, ids, length in zip(rows, decoded, batch[LENGTHS]):
                 start = pieces.offsets[row]
                 tag_ids[start : start + length] = ids[:length]
+            done += len(rows)
+            if title:
+                progress.draw(done)
+        if title:
+            clear_line()
         names = np.array(self._tags[corpus])[tag_ids]
         return [sentence.tolist() for sentence in np.split(names, split.offsets[1:-1])]
 

@@ -106,19 +106,24 @@ def _run(
             print(f"{summary}\n")
     print(format_parameters(report["parameters"]), end="\n\n", flush=True)
     if config.training.epochs > 0:
+        print("building the graphs", flush=True)
+        decoder.build(inputs.forms)
         score_devel = _devel_scorer(inputs, decoder)
         report["epoch"] = fit(inputs, tagger, score_devel, directory, distribution)
         history = History(directory.metrics, config.training.epochs)
         if not draw_learning_curve(directory.learning_curve, history.records, tagger.corpora):
             print("no learning curve: pip install 'bioner_tf[plot]' brings what draws it")
+        print(f"scoring {' and '.join(_splits_to_score(config))}", flush=True)
         with rewrite_files(directory.root, directory.all_predictions):
             report["scores"] = _final_scores(inputs, decoder, directory)
         if config.data.train_on == "train":
+            print("fitting the temperatures of the scores on devel", flush=True)
             report["temperatures"] = _fit_temperatures(inputs, tagger)
         run = TrainedRun(directory, config, inputs.vocabularies, tagger, report)
         # Reuse the version that this run already exported; never overwrite other weights.
         with lock_exports(directory.exports):
             version = find_export(run, directory.exports)
+            print("exporting the tagger", flush=True)
             print(f"exported to {export_run(run, directory.exports, version)}")
     # Written last: marks the run as finished.
     report["epochs"] = config.training.epochs
@@ -159,7 +164,8 @@ def _scores(
     scores = {}
     for corpus, content in inputs.corpora.items():
         sentences = content.splits[split].sentences
-        predicted = decoder.predict(corpus, inputs.encode(corpus, split), inputs.forms)
+        encoded = inputs.encode(corpus, split)
+        predicted = decoder.predict(corpus, encoded, inputs.forms, f"scoring {corpus}, {split}")
         scores[corpus] = score_tags((sentence.tags for sentence in sentences), predicted)
         if directory is not None:
             write_predictions(directory.predictions(corpus, split), sentences, predicted)
@@ -170,7 +176,7 @@ def _final_scores(
     inputs: TrainingInputs, decoder: Decoder, directory: RunDirectory
 ) -> dict[str, dict[str, Any]]:
     """Scores the splits that were not trained on; returns scores by corpus and split."""
-    splits = ("devel", "test") if inputs.config.data.train_on == "train" else ("test",)
+    splits = _splits_to_score(inputs.config)
     scores = {split: _scores(inputs, decoder, split, directory) for split in splits}
     return {
         corpus: {split: scores[split][corpus].to_json() for split in splits}
@@ -181,6 +187,10 @@ def _final_scores(
 def _fit_temperatures(inputs: TrainingInputs, tagger: MultiTaskTagger) -> dict[str, float]:
     devel = {name: corpus.splits["devel"].sentences for name, corpus in inputs.corpora.items()}
     return fit_temperatures(tagger, inputs.vocabularies.tags, devel, inputs.forms)
+
+
+def _splits_to_score(config: RunConfig) -> tuple[str, ...]:
+    return ("devel", "test") if config.data.train_on == "train" else ("test",)
 
 
 def format_parameters(parameters: Mapping[str, Any]) -> str:

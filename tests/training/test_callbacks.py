@@ -167,29 +167,41 @@ class TestFiniteGuard:
 
 
 class TestProgress:
-    def run(self, monkeypatch, capsys, logs, epochs=3, first=0, terminal=False):
-        """Runs two epochs of one turn, each of 10 s; returns what is printed."""
+    def run(self, monkeypatch, capsys, logs, epochs=3, first=0, terminal=False, turns=5):
+        """Runs two epochs: the graph takes 100 s, a turn 2 s, scoring 1 s; returns the output."""
         now = [0.0]
         monkeypatch.setattr(time, "monotonic", lambda: now[0])
         monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
         progress = TrainingProgress(["a", "b"])
-        progress.set_params({"epochs": epochs, "steps": 2})
+        progress.set_params({"epochs": epochs, "steps": turns})
         progress.on_train_begin()
         for epoch in (first, first + 1):
             progress.on_epoch_begin(epoch)
-            now[0] += 4.0
-            progress.on_train_batch_end(0, logs)
-            now[0] += 6.0
+            for turn in range(turns):
+                now[0] += 100.0 if (epoch, turn) == (first, 0) else 2.0
+                tokens = logs["tokens"] * (turn + 1) / turns
+                progress.on_train_batch_end(turn, {**logs, "tokens": tokens})
+            now[0] += 1.0
             progress.on_epoch_end(epoch, logs)
         return capsys.readouterr()
 
     def test_one_line_an_epoch(self, monkeypatch, capsys):
         output = self.run(monkeypatch, capsys, LOGS)
         assert output.out.splitlines() == [
-            "epoch 1/3  loss 3.250  30 tokens/s  0:00:20 left",
-            "epoch 2/3  loss 3.250  30 tokens/s  0:00:10 left",
+            # 240 tokens in four turns; 9 s for 0.8 epochs.
+            "epoch 1/3  loss 3.250  30 tokens/s  0:00:22 left",
+            # 20 s for 1.8 epochs.
+            "epoch 2/3  loss 3.250  30 tokens/s  0:00:11 left",
         ]
         assert output.err == ""
+
+    def test_a_first_epoch_that_only_built_the_graph_has_no_speed(self, monkeypatch, capsys):
+        output = self.run(monkeypatch, capsys, LOGS, turns=1)
+        assert output.out.splitlines() == [
+            "epoch 1/3  loss 3.250",
+            # 300 tokens in a turn of 2 s; 4 s for the epoch and for scoring the one before.
+            "epoch 2/3  loss 3.250  150 tokens/s  0:00:04 left",
+        ]
 
     def test_devel_scores_of_the_main_corpus(self, monkeypatch, capsys):
         scores = {"devel_precision": 0.5, "devel_recall": 0.25, "devel_f1": 1 / 3}
@@ -200,13 +212,14 @@ class TestProgress:
     def test_a_resumed_run_reckons_with_the_epochs_of_its_own(self, monkeypatch, capsys):
         output = self.run(monkeypatch, capsys, LOGS, epochs=500, first=300)
         first = output.out.splitlines()[0]
-        # 199 epochs of 10 s.
+        # 199 epochs of 11.25 s.
         assert first.startswith("epoch 301/500")
-        assert first.endswith("0:33:10 left")
+        assert first.endswith("0:37:19 left")
 
     def test_a_bar_on_a_terminal(self, monkeypatch, capsys):
         output = self.run(monkeypatch, capsys, LOGS, terminal=True)
-        assert "1/2 turns  0.2 turns/s  0:00:04 left" in output.err
+        assert "1/5 turns  0.0 turns/s \r" in output.err
+        assert "2/5 turns  0.5 turns/s  0:00:06 left" in output.err
         assert output.err.count("\n") == 0
         # The line of the epoch replaces the bar.
         assert output.err.endswith("left \r\033[K")
