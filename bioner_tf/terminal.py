@@ -19,7 +19,7 @@ class Progress:
         start: How many were done before.
     """
 
-    def __init__(self, unit: str, total: int = 0, title: str = "", start: int = 0):
+    def __init__(self, unit: str, total: int = 0, title: str = "", start: float = 0):
         self._unit = unit
         self._total = total
         self._title = title
