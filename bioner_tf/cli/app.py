@@ -61,6 +61,7 @@ def run(main: Main, flag_values: flags.FlagValues = flags.FLAGS) -> NoReturn:
     Raises:
       SystemExit: Always; the module's docstring lists the codes.
     """
+    use_utf8()
     _quieten_tensorflow()
     logging.basicConfig(format="warning: %(message)s")
     for stream in (sys.stdout, sys.stderr):
@@ -88,6 +89,21 @@ def run(main: Main, flag_values: flags.FlagValues = flags.FLAGS) -> NoReturn:
     sys.exit(0)
 
 
+def use_utf8() -> None:
+    """Starts the command again in Python's UTF-8 mode where the locale has another encoding.
+
+    Names in corpora and run directories are UTF-8. In another encoding, the same names on the
+    command line and in flagfiles would be other strings.
+    """
+    program = Path(sys.argv[0])
+    # A program that calls commands has no script to start again.
+    if sys.getfilesystemencoding() == "utf-8" or not program.is_file():
+        return
+    module = sys.modules["__main__"].__spec__
+    script = [str(program)] if module is None else ["-m", module.name]
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *script, *sys.argv[1:]])
+
+
 def _quieten_tensorflow() -> None:
     # At level 2, TensorFlow 2.15 still greets every user with three lines about CUDA factories.
     # What really fails is raised as a Python exception all the same.
@@ -113,6 +129,11 @@ def _parse(argv: list[str], program: str, flag_values: flags.FlagValues) -> list
         a bare word.
     """
     help_hint = f"(see {program} --help)"
+    for argument in argv[1:]:
+        if argument != argument.encode(errors="replace").decode():
+            raise UsageError(
+                f"expected arguments in UTF-8, got {argument!r}; rename what it names {help_hint}"
+            )
     try:
         left_over = flag_values([_installed_flagfile(argument) for argument in argv])
     except flags.Error as error:

@@ -34,6 +34,8 @@ def _summary(command: str) -> str:
 
 def entry() -> None:
     """The console script ``bioner``: the first argument names the command."""
+    # Before the arguments change, because it may start the program again.
+    app.use_utf8()
     command = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if command in COMMANDS:
         sys.argv[:2] = [f"bioner {command}"]
