@@ -14,6 +14,7 @@ from bioner_tf.formats.brat import looks_like_brat, read_brat, write_brat
 from bioner_tf.formats.conll import looks_like_conll, read_conll, write_conll
 from bioner_tf.formats.document import Document, Item
 from bioner_tf.formats.highlight import write_brackets, write_colours
+from bioner_tf.formats.html import write_html
 from bioner_tf.formats.jats import looks_like_jats, read_jats
 from bioner_tf.formats.jsonl import looks_like_jsonl, read_jsonl, write_jsonl
 from bioner_tf.formats.pubmed_xml import looks_like_pubmed_xml, read_pubmed_xml
@@ -96,6 +97,7 @@ FORMATS = {
         looks_like=looks_like_pubmed_xml,
     ),
     "jats": Format("full texts of PubMed Central", read=read_jats, looks_like=looks_like_jats),
+    "html": Format("a page with the entities marked, to open in a browser", write=write_html),
     "highlight": Format(
         "the text with its entities marked, for people to read",
         write=write_brackets,
