@@ -12,7 +12,7 @@ CANDIDATES := $(PYTHON) python3.11 python3.10 python3.9 python3
 RIGHT_VERSION := import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow bench chaos bio5 lint clean
+.PHONY: help run test test-slow docs bench chaos bio5 lint clean
 
 help:
 	@echo 'make run        tag an abstract with the bundled tagger; train a small tagger and tag a text with it'
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench      measure speed and growth (minutes); the tables go into docs/performance.md'
 	@echo 'make chaos      kill commands, damage files, generate texts (up to 2 hours); tables in docs/reliability.md'
 	@echo 'make bio5       train the bundled tagger on the corpora in DATA_DIR (an hour), into runs/bio5/'
+	@echo 'make docs       write the API reference into build/docs'
 	@echo 'make lint       check format, lint and types only'
 	@echo 'make clean      remove what the other targets have written, except $(VENV)'
 
@@ -65,6 +66,13 @@ bio5: $(INSTALLED)
 	$(BIN)/bioner-train --flagfile=flags/bio5.flags --data_dir=$(DATA_DIR) --vectors=runs/bio5-vectors.bin --run_dir=runs/bio5
 	$(BIN)/bioner-export --run_dir=runs/bio5 --export_dir=runs/bio5-export --table_precision=float16 \
 	    --type_map=GENE=Gene,protein=Gene,DNA=Gene,RNA=Gene,cell_line=Cell,cell_type=Cell
+
+# The public modules; their docstrings say all that the reference does.
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[docs]'
+	$(BIN)/python -m pdoc --docformat google --output-directory build/docs bioner_tf '!bioner_tf[.]' \
+	  bioner_tf.tagging.tagger bioner_tf.formats.annotation bioner_tf.config bioner_tf.training.run \
+	  bioner_tf.corpora.corpus bioner_tf.errors
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -96,6 +96,8 @@ setup(
         ],
         # The peer that the speed benchmarks compare with.
         "bench": ["torch>=2.8,<3"],
+        # The API reference, and what runs the tutorial's notebook.
+        "docs": ["ipykernel>=6.30,<8", "nbclient>=0.10.2,<0.12", "pdoc>=15,<17"],
         "plot": ["matplotlib>=3.9,<3.12"],
         # Ray 2.51 is the last release for Python 3.9.
         "ray": ["ray>=2.51,<3"],

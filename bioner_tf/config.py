@@ -271,7 +271,13 @@ def settings() -> Iterator[dataclasses.Field[Any]]:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """A whole run: what it reads, what it builds and how it trains."""
+    """A whole run: what it reads, what it builds and how it trains.
+
+    Attributes:
+        data: The corpora and the word vectors.
+        model: The sharing structure and its sizes.
+        training: How it is trained.
+    """
 
     data: DataConfig
     model: ModelConfig = ModelConfig()
