@@ -45,7 +45,9 @@ def lacks(function):
     told = inspect.getdoc(function) or ""
     if not told.endswith("."):
         yield f"{function.__qualname__}: no docstring of whole sentences"
-    parameters = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    parameters = [
+        name for name in inspect.signature(function).parameters if name not in ("self", "cls")
+    ]
     # One parameter may be told in the summary.
     if len(parameters) > 1 or "Args:" in told:
         for name in parameters:

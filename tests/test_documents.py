@@ -12,10 +12,12 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", "export/README.md"] + [
         "architecture",
         "evaluation",
         "experiments",
+        "faq",
         "formats",
         "performance",
         "reliability",
         "training",
+        "tutorial",
     )
 ]
 FOLDERS = "bioner_tf|tests|benchmarks|flags|export|docs"
