@@ -91,7 +91,7 @@ def tag_files(
     _print_report(describe_losses(losses, output_format))
     _print_report(_describe_skipped(skipped))
     if rejected.count:
-        _print_report(f"rejected {rejected.count:,} documents; {rejects} says why")
+        _print_report(f"rejected documents: {rejected.count:,}; {rejects} says why")
 
 
 Write = Callable[[Iterable[list[Document]]], None]

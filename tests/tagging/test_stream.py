@@ -176,4 +176,4 @@ def test_documents_that_cannot_be_read_are_an_error_or_listed(tag, tmp_path, cap
     [line] = tag(content, f"--rejects={rejects}").splitlines()
     assert json.loads(line)["id"] == "2"
     assert re.fullmatch(f"{message}\n", rejects.read_text())
-    assert f"rejected 1 documents; {rejects} says why" in capsys.readouterr().err
+    assert f"rejected documents: 1; {rejects} says why" in capsys.readouterr().err
