@@ -108,12 +108,10 @@ class DecodedEntities:
         temperature: tf.Tensor,
     ) -> tf.Tensor:
         potentials = self._crf.potentials(emissions) / temperature
-        chain, _ = decoding.normalise(
-            decoding.restrict(potentials, *self._tables, lengths), lengths
-        )
-        marginals = decoding.token_marginals(chain, lengths)
+        potentials = decoding.restrict(potentials, *self._tables, lengths)
+        _, marginals, following = decoding.decode(potentials, lengths)
         scores = decoding.entity_scores(
-            chain, marginals, tag_ids, lengths, self._begins, self._continues
+            potentials, marginals, following, tag_ids, lengths, self._begins, self._continues
         )
         return tf.gather_nd(scores, cells)
 
