@@ -60,9 +60,9 @@ SLOW = {
         "č.bin",
     ),
     "report": Case(
-        ("report", "--sweep_dir=ROOT", "--output_dir=ROOT/réport", "--nopictures"),
+        ("report", "--sweep_dir=ROOT", "--output=ROOT/réport.md", "--nopictures"),
         "gènes",
-        "réport/report.md",
+        "réport.md",
     ),
     "compare": Case(("compare", "--first=ROOT/čau", "--second=ROOT/čau"), "gènes"),
     "fetch": Case(
