@@ -110,6 +110,23 @@ def _require(condition: bool, flag: str, expected: str, got: Any) -> None:
         raise UsageError(f"--{flag}: expected {expected}, got {got!r}")
 
 
+def parse_temperature(value: str) -> float | None:
+    """Reads ``--temperature`` of ``bioner-export``; returns None for ``auto``.
+
+    Raises:
+        UsageError: It is neither ``auto`` nor a number above 0.
+    """
+    if value == "auto":
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise UsageError(f"--temperature: expected auto or a number above 0, got {value!r}")
+    return number
+
+
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
     """The corpora and the word vectors of a run."""

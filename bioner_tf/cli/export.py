@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from pathlib import Path
 
 from absl import flags
 
 from bioner_tf.cli import app
-from bioner_tf.config import PRECISIONS, TABLE_PRECISIONS
+from bioner_tf.config import PRECISIONS, TABLE_PRECISIONS, parse_temperature
 from bioner_tf.corpora.type_map import SYNTAX, parse_type_map
 from bioner_tf.errors import UsageError
 from bioner_tf.serving.rules import OVERLAPS, SERVED, MergeRules, describe_overlaps
@@ -97,7 +96,7 @@ def main(argv: list[str]) -> None:
             "--keep_versions: expected no --export_version beside it, because the highest numbers "
             "are kept; leave out one of the two"
         )
-    temperature = _parse_temperature(TEMPERATURE.value)
+    temperature = parse_temperature(TEMPERATURE.value)
     use_threads()
     run = with_temperatures(load_run(RUN_DIR.value, PRECISION.value), temperature)
     export_dir = Path(EXPORT_DIR.value or run.directory.exports)
@@ -117,19 +116,6 @@ def main(argv: list[str]) -> None:
         if KEEP_VERSIONS.value is not None:
             for version in prune_versions(export_dir, KEEP_VERSIONS.value):
                 print(f"removed {export_dir / str(version)}")
-
-
-def _parse_temperature(value: str) -> float | None:
-    """Reads ``--temperature``; returns None for auto."""
-    if value == "auto":
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise UsageError(f"--temperature: expected auto or a number above 0, got {value!r}")
-    return number
 
 
 entry = app.command(main)

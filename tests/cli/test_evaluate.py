@@ -218,7 +218,7 @@ def test_another_model_by_another_corpus(ended, root):
     assert set(found["against"]) == {"precision", "recall", "f1"}
 
 
-@pytest.mark.parametrize("name", set(MISTAKES) - {"no export", "no model"})
+@pytest.mark.parametrize("name", sorted(set(MISTAKES) - {"no export", "no model"}))
 def test_a_mistake_is_told_before_a_model_is_loaded(run_dir, fill, monkeypatch, name):
     def load(_):
         raise AssertionError

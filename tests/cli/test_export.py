@@ -8,20 +8,20 @@ import sys
 
 import pytest
 
-from bioner_tf.cli.export import _parse_temperature
+from bioner_tf.config import parse_temperature
 from bioner_tf.errors import UsageError
 from tests.helpers.finished_run import shared_run
 
 
 @pytest.mark.parametrize(("value", "number"), [("auto", None), ("1.5", 1.5), ("2", 2.0)])
 def test_reads_a_temperature(value, number):
-    assert _parse_temperature(value) == number
+    assert parse_temperature(value) == number
 
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "nan", "inf", "hot"])
 def test_refuses_what_is_no_temperature(value):
     with pytest.raises(UsageError, match="--temperature: expected auto or a number above 0"):
-        _parse_temperature(value)
+        parse_temperature(value)
 
 
 def test_the_same_weights_give_the_same_bytes_wherever_the_run_is(tmp_path_factory, tmp_path):
