@@ -15,7 +15,13 @@ from tests.helpers.processes import wait_for
 from tests.helpers.synthetic_corpora import flags_of, make_config, write_corpus
 
 
-@pytest.mark.parametrize(("command", "lock"), [("train", "train.lock"), ("export", "export.lock")])
+@pytest.mark.parametrize(
+    ("command", "lock"),
+    [
+        pytest.param("train", "train.lock", marks=pytest.mark.slow),
+        ("export", "export.lock"),
+    ],
+)
 def test_the_second_of_two_writers_is_refused(tmp_path_factory, tmp_path, command, lock):
     place = tmp_path / "place"
     if command == "train":
@@ -45,6 +51,7 @@ def test_the_second_of_two_writers_is_refused(tmp_path_factory, tmp_path, comman
         assert [path.name for path in place.iterdir()] == ["1"]
 
 
+@pytest.mark.slow
 def test_a_killed_writer_holds_nothing(tmp_path_factory, tmp_path):
     run_dir = shutil.copytree(shared_run(tmp_path_factory), tmp_path / "run")
     place = tmp_path / "place"

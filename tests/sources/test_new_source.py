@@ -87,6 +87,7 @@ def trained(tmp_path_factory):
         yield root, config, load_run(root / "whole")
 
 
+@pytest.mark.slow
 def test_it_is_trained_saved_and_resumed(trained):
     root, _, run = trained
     assert run.report["parameters"]["parts"]["length"] > 0
@@ -109,6 +110,7 @@ def make_layer_weights(run):
     return fresh.parts["length"][0].embeddings.numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["genes", "drugs"])
 def test_its_export_predicts_the_same_as_the_run(trained, corpus):
     root, config, _ = trained

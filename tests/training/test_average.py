@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from tests.helpers.synthetic_corpora import make_config, write_corpus
 
 DECAY = 0.7
 BOTH = "train,devel"
+# The structure with all kinds of weights takes longest to trace.
+QUICK = {("single_task", "pairwise"), ("adversarial", "static")}
 
 
 def mean_of(turns: list[np.ndarray], decay: float = DECAY) -> np.ndarray:
@@ -59,8 +62,13 @@ def test_before_the_first_turn_the_average_is_the_weights() -> None:
         np.testing.assert_array_equal(average, variable)
 
 
-@pytest.mark.parametrize("crf", CRFS)
-@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize(
+    ("structure", "crf"),
+    [
+        pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow, id="-".join(case))
+        for case in itertools.product(STRUCTURES, CRFS)
+    ],
+)
 def test_every_weight_of_every_structure_is_averaged_over_the_turns(
     structure: str, crf: str
 ) -> None:

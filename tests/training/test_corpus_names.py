@@ -14,6 +14,7 @@ from tests.helpers.synthetic_corpora import make_config, write_corpus
 NAMES = ["BC2GM + genes (v2)", "Krankheiten-ä β"]
 
 
+@pytest.mark.slow
 def test_a_run_on_corpora_of_odd_names_trains_resumes_and_exports(tmp_path) -> None:
     for name in NAMES:
         write_corpus(tmp_path, name, sentences=8)

@@ -79,6 +79,7 @@ def train_one_worker(data_dir, path, monkeypatch, kinds):
     return [files_of(path / kind / "checkpoints" / "epoch-0001") for kind in kinds]
 
 
+@pytest.mark.slow
 def test_one_worker_trains_and_scores(data_dir, tmp_path, monkeypatch):
     train_one_worker(data_dir, tmp_path, monkeypatch, ["multiworker"])
     assert set(scores_of(tmp_path / "multiworker")["genes"]) == {"devel", "test"}
