@@ -87,8 +87,8 @@ def _read_block(lines: list[bytes], name: str, first: int) -> Item:
             abstract = _ABSTRACT.fullmatch(line) if number == first + 1 else None
             if abstract:
                 _check_id(abstract[1], document_id)
-                text = f"{text}\n{abstract[2]}"
                 if abstract[2]:
+                    text = f"{text}\n{abstract[2]}"
                     passages.append(Passage(len(title[2]) + 1, abstract[2], "abstract"))
                 continue
             columns = line.split("\t")
@@ -154,6 +154,10 @@ def write_pubtator(documents: Iterable[Document], losses: Counter[str]) -> Itera
         for annotation in document.annotations:
             if len(annotation.spans) > 1:
                 losses["discontinuous annotations"] += 1
+                continue
+            if not abstract and annotation.end > len(title):
+                # There is no line break behind a title alone.
+                losses["annotations of line breaks"] += 1
                 continue
             columns = [document_id, str(annotation.start), str(annotation.end), annotation.text]
             columns += [annotation.type, *_optional(annotation.infons)]

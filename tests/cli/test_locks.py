@@ -15,13 +15,8 @@ from tests.helpers.processes import wait_for
 from tests.helpers.synthetic_corpora import flags_of, make_config, write_corpus
 
 
-@pytest.mark.parametrize(
-    ("command", "lock"),
-    [
-        pytest.param("train", "train.lock", marks=pytest.mark.slow),
-        ("export", "export.lock"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "lock"), [("train", "train.lock"), ("export", "export.lock")])
 def test_the_second_of_two_writers_is_refused(tmp_path_factory, tmp_path, command, lock):
     place = tmp_path / "place"
     if command == "train":

@@ -15,6 +15,8 @@ import pytest
 
 from tests.helpers.synthetic_corpora import flags_of, make_config, write_corpus
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 4
 
 

@@ -104,6 +104,7 @@ def damages(draw):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(damage=damages(), first=st.booleans())
+@pytest.mark.slow
 def test_no_damage_of_a_run_directory_is_a_traceback(intact, tmp_path, damage, first):
     file, change = damage
     shutil.rmtree(tmp_path / "all", ignore_errors=True)

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bioner_tf.corpora.corpus import TOKEN
@@ -161,6 +161,11 @@ def test_pubtator_holds_titles_abstracts_annotations_and_relations(many):
 
 
 @quick
+@example([Document("A", (Passage(1, ""),), (Annotation(((0, 1),), "X", "\n"),))], "pubtator")
+@example(
+    [Document("A", (Passage(0, "t"), Passage(2, "")), (Annotation(((0, 2),), "X", "t\n"),))],
+    "pubtator",
+)
 @given(st.lists(documents(), max_size=2), st.sampled_from(["pubtator", "conll", "bioc_xml"]))
 def test_what_is_left_of_a_document_is_read_again(many, name):
     """Whatever a format cannot hold: what it writes is well-formed, with the right offsets."""

@@ -89,6 +89,7 @@ def test_spans_of_cut_sentences_are_compared_by_their_place(run):
     assert found.scores().shape == (3,)
 
 
+@pytest.mark.slow
 def test_the_export_has_the_scores_of_the_temperature_and_the_same_entities(run, devel, tmp_path):
     sentences, forms = devel
     plain = export_at(run, 1.0, tmp_path / "1")
