@@ -44,7 +44,7 @@ SLOW = {
     "train": Case(("train", "--flagfile=ROOT/train-ť.flags"), "Žluť/čau: this run has ended"),
     "export": Case(
         ("export", "--run_dir=ROOT/čau", "--export_dir=ROOT/éxport"),
-        "Tagger of gènes, žaludek",
+        "It was trained on gènes, žaludek",
         "éxport/1/README.md",
     ),
     "evaluate": Case(
