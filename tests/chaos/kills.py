@@ -110,7 +110,7 @@ def build_shim(directory: Path) -> Path:
     return shim
 
 
-def outcome_of_run(directory: Path) -> object:
+def outcome_of_run(directory: Path) -> dict[str, object]:
     """The result of a training."""
     return outcome(directory / "run")
 
