@@ -23,9 +23,10 @@ from bioner_tf.errors import BionerError
 
 PathLike = Union[str, "os.PathLike[str]"]
 
+GZIP_MAGIC = b"\x1f\x8b"
 # Kind, first bytes, command that writes the content to standard output.
 _COMPRESSED = (
-    ("gzip", b"\x1f\x8b", "gzip -cd FILE"),
+    ("gzip", GZIP_MAGIC, "gzip -cd FILE"),
     ("zip", b"PK\x03\x04", "unzip -p FILE"),
     ("bzip2", tuple(b"BZh%d1AY&SY" % level for level in range(1, 10)), "bzip2 -cd FILE"),
     ("xz", b"\xfd7zXZ\x00", "xz -cd FILE"),

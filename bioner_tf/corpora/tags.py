@@ -26,6 +26,14 @@ class Span(NamedTuple):
     type: str
 
 
+class LegalTags(NamedTuple):
+    """What ``legal_starts``, ``legal_transitions`` and ``legal_ends`` say of a corpus's tags."""
+
+    starts: BoolArray
+    transitions: BoolArray
+    ends: BoolArray
+
+
 class _Successors(NamedTuple):
     """The prefixes that may follow a prefix: with any type, and with the same type only."""
 
@@ -213,6 +221,11 @@ def legal_ends(tags: Sequence[str]) -> BoolArray:
         bool (K,).
     """
     return _legal_between(tags, [OUTSIDE], scheme_of(tags))[:, 0]
+
+
+def legal_tags(tags: Sequence[str]) -> LegalTags:
+    """Tells which sequences of ``tags`` are legal."""
+    return LegalTags(legal_starts(tags), legal_transitions(tags), legal_ends(tags))
 
 
 def begins_entity(tags: Sequence[str]) -> BoolArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import glob
 import gzip
@@ -13,12 +14,10 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple, cast
 
 from bioner_tf.errors import BionerError
-from bioner_tf.files import compressed_kind, is_utf_16
+from bioner_tf.files import GZIP_MAGIC, compressed_kind, is_utf_16
 
 STANDARD_STREAM = "-"
 GZIP_SUFFIX = ".gz"
-# A byte order mark.
-_UTF_8_MARK = b"\xef\xbb\xbf"
 # How much of a file tells its format.
 _HEAD_BYTES = 1 << 16
 _MAGIC = (b"%PDF-", b"\x7fELF", b"\x89PNG", b"\xff\xd8\xff")
@@ -94,14 +93,14 @@ def open_input(name: str) -> Iterator[Opened]:
         interactive = source.isatty()
         head = _read_head(source)
         stream: BinaryIO
-        if head.startswith(b"\x1f\x8b"):
+        if head.startswith(GZIP_MAGIC):
             unpacked = cast(BinaryIO, _Gzip(_Prefixed(head, source), name))
             head = _read_head(unpacked)
             stream = _buffered(_Prefixed(head, unpacked))
         else:
             stream = _buffered(_Prefixed(head, source))
         _check(head, name)
-        yield Opened(stream, head.removeprefix(_UTF_8_MARK), interactive)
+        yield Opened(stream, head.removeprefix(codecs.BOM_UTF8), interactive)
 
 
 def _check(head: bytes, name: str) -> None:

@@ -6,6 +6,7 @@ are records that are too deep or too large. The memory does not grow with the nu
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Collection, Iterator
 from typing import BinaryIO, NamedTuple, NoReturn
@@ -39,7 +40,7 @@ class Record(NamedTuple):
 
 def root_name(head: bytes) -> str:
     """The name of the first element of an XML file; "" if the file is not XML."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = head.lstrip(codecs.BOM_UTF8 + b" \t\r\n")
     if not start.startswith(b"<"):
         return ""
     match = _ROOT.search(re.sub(rb"<!--.*?-->", b"", start, flags=re.DOTALL))

@@ -47,7 +47,7 @@ from bioner_tf.files import PathLike
 from bioner_tf.serving.merging import Candidates, in_order, merge
 from bioner_tf.serving.packing import PackedWeights, TracedFunction
 from bioner_tf.serving.rules import MergeRules
-from bioner_tf.serving.steps import FoundTags, LegalTags, Outputs, SharedSteps
+from bioner_tf.serving.steps import FoundTags, Outputs, SharedSteps
 from bioner_tf.sources.base import LENGTHS, Source, network_specs
 from bioner_tf.text.sentences import MAX_SENTENCE_TOKENS
 
@@ -347,7 +347,10 @@ class _Tagger:
             num_tags = max(len(member.tags) for member in members)
             potentials = [
                 self._steps.restrict(
-                    member.score(features, lengths), lengths, _legal_tags(member.tags), num_tags
+                    member.score(features, lengths),
+                    lengths,
+                    tag_tables.legal_tags(member.tags),
+                    num_tags,
                 )
                 for member in members
             ]
@@ -361,14 +364,6 @@ class _Tagger:
         # The columns in the order of the members again.
         order = np.argsort([number for numbers in groups.values() for number in numbers])
         return tuple(tf.gather(tf.concat(values, 1), order, axis=1) for values in zip(*decoded))
-
-
-def _legal_tags(tags: Sequence[str]) -> LegalTags:
-    return LegalTags(
-        tag_tables.legal_starts(tags),
-        tag_tables.legal_transitions(tags),
-        tag_tables.legal_ends(tags),
-    )
 
 
 def _widened(table: np.ndarray, num_tags: int) -> np.ndarray:

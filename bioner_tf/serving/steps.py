@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from bioner_tf.corpora.tags import LegalTags
 from bioner_tf.layers import decoding
 from bioner_tf.serving.merging import CANDIDATES_SPEC, Candidates
 from bioner_tf.sources.base import FORM_IDS, LENGTHS, GraphEncoder
@@ -17,14 +18,6 @@ from bioner_tf.text.tokens import Tokens, encode, tokenise
 _CHUNK_TOKENS = 4096
 
 Outputs = Mapping[str, tf.Tensor]
-
-
-class LegalTags(NamedTuple):
-    """The tables of ``corpora.tags`` that say which tag sequences are legal, of one corpus."""
-
-    starts: tf.Tensor
-    transitions: tf.Tensor
-    ends: tf.Tensor
 
 
 # Any number of tags, so that one trace works for all corpora.

@@ -73,11 +73,7 @@ def cut_sentences(split: EncodedSplit) -> EncodedSplit:
 
 def _decode_function(tagger: MultiTaskTagger, corpus: str, tags: Sequence[str]) -> tf.function:
     network, crf = tagger.networks[corpus], tagger.crfs[corpus]
-    legal = (
-        tag_tables.legal_starts(tags),
-        tag_tables.legal_transitions(tags),
-        tag_tables.legal_ends(tags),
-    )
+    legal = tag_tables.legal_tags(tags)
 
     @tf.function(input_signature=[batch_signature(tagger.sources, with_tags=False)])
     def decode(batch):

@@ -62,11 +62,7 @@ class DecodedEntities:
         }
         pieces = cut_sentences(split)
         network, self._crf = tagger.networks[corpus], tagger.crfs[corpus]
-        self._tables = (
-            tag_tables.legal_starts(tags),
-            tag_tables.legal_transitions(tags),
-            tag_tables.legal_ends(tags),
-        )
+        self._legal = tag_tables.legal_tags(tags)
         self._begins = tag_tables.begins_entity(tags)
         self._continues = tag_tables.continues_entity(tags)
         self._score = tf.function(self._score_entities, reduce_retracing=True)
@@ -97,7 +93,7 @@ class DecodedEntities:
 
     def _decode(self, emissions: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         potentials = self._crf.potentials(emissions)
-        return decoding.viterbi(decoding.restrict(potentials, *self._tables, lengths), lengths)
+        return decoding.viterbi(decoding.restrict(potentials, *self._legal, lengths), lengths)
 
     def _score_entities(
         self,
@@ -108,7 +104,7 @@ class DecodedEntities:
         temperature: tf.Tensor,
     ) -> tf.Tensor:
         potentials = self._crf.potentials(emissions) / temperature
-        potentials = decoding.restrict(potentials, *self._tables, lengths)
+        potentials = decoding.restrict(potentials, *self._legal, lengths)
         _, marginals, following = decoding.decode(potentials, lengths)
         scores = decoding.entity_scores(
             potentials, marginals, following, tag_ids, lengths, self._begins, self._continues

@@ -20,12 +20,11 @@ from typing import BinaryIO, NamedTuple, NoReturn, cast
 import numpy as np
 
 from bioner_tf.errors import BionerError
-from bioner_tf.files import PathLike, compressed_kind, is_utf_16
+from bioner_tf.files import GZIP_MAGIC, PathLike, compressed_kind, is_utf_16
 from bioner_tf.vectors.word_vectors import FloatArray, WordVectors
 
 _EXPECTED_FORMAT = "expected word vectors in GloVe text, word2vec text or word2vec binary format"
 _MEND_BY_FETCHING = "the file was cut or damaged: copy or download it again"
-_GZIP_MAGIC = b"\x1f\x8b"
 _NUMPY_MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(rb"\s*(\d+)[ \t]+(\d+)\s*")
 _PRINTABLE = re.compile(rb"[\t\r\n\x20-\x7e]*")
@@ -90,7 +89,7 @@ class _Layout(NamedTuple):
 def _open(path: str) -> Iterator[tuple[BinaryIO, bool]]:
     """Opens a file for reading, through gzip if its content is gzipped, whatever its name."""
     with open(path, "rb") as stream:
-        gzipped = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        gzipped = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         stream.seek(0)
         if not gzipped:
             yield stream, False

@@ -15,10 +15,9 @@ from typing import Any
 from bioner_tf.corpora.corpus import TOKEN, read_split
 from bioner_tf.corpora.vocabulary import lower_word, normalise_word
 from bioner_tf.errors import BionerError, UsageError
-from bioner_tf.files import PathLike, publish_file, stage_files
+from bioner_tf.files import GZIP_MAGIC, PathLike, publish_file, stage_files
 from bioner_tf.terminal import Progress
 
-_GZIP_MAGIC = b"\x1f\x8b"
 # gensim ignores words of a sentence beyond this many.
 _LONGEST_SENTENCE = 10_000
 _CORPUS_SUFFIX = ".tsv"
@@ -147,7 +146,7 @@ class _TextForThreads:
 
 def _lines(path: str) -> Iterator[str]:
     with open(path, "rb") as stream:
-        packed = stream.read(2) == _GZIP_MAGIC
+        packed = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     opened = gzip.open(path, "rb") if packed else open(path, "rb")  # noqa: SIM115 - closed below
     number = 1
     try:
